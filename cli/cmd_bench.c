@@ -1,0 +1,182 @@
+/* ecdc bench: how fast this machine encodes and decodes. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/pool.h"
+#include "base/status.h"
+#include "cli.h"
+#include "compute/kernels.h"
+#include "json_out.h"
+#include "model/model.h"
+
+enum { MAX_REPEATS = 1000 };
+
+struct bench {
+    const ecdc_model *model;
+    ecdc_model_info info;
+    ecdc_settings settings;
+    int n_codebooks;
+    size_t n_samples, n_frames;
+    float *samples;
+    int32_t *codes;
+    double encode_s[MAX_REPEATS], decode_s[MAX_REPEATS];
+};
+
+/* Something like speech: a buzz with a moving pitch under a slow envelope, and noise. The same on every machine to
+ * rounding. */
+static void make_sound(float *samples, size_t n, double rate_hz) {
+    uint32_t seed = 1;
+    double phase = 0;
+    for (size_t i = 0; i < n; i++) {
+        double t = (double)i / rate_hz;
+        phase += (120 + 40 * sin(2.1 * t)) / rate_hz;
+        phase -= floor(phase);
+        seed = seed * 1664525u + 1013904223u;
+        double noise = (double)(seed >> 8) / (1 << 24) - 0.5, envelope = 0.6 + 0.4 * sin(9 * t);
+        samples[i] = (float)(envelope * 0.2 * (1 - 2 * phase) + 0.03 * noise);
+    }
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int n) {
+    qsort(values, (size_t)n, sizeof *values, by_value);
+    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+/* The best of some bursts of multiply-adds on one thread, in GFLOP/s. */
+static double fma_peak_gflops(ecdc_cpu cpu) {
+    const struct kernels *kernels = kernels_for(cpu);
+    float sink[3] = {0.999f, 0.001f, 0};
+    double best = 0;
+    for (int i = 0; i < 20; i++) {
+        double start = now_s(), n = kernels->fma_burst(1 << 20, sink), took = now_s() - start;
+        if (took > 0 && 2 * n / took > best)
+            best = 2 * n / took;
+    }
+    return best / 1e9;
+}
+
+static ecdc_status measure(struct bench *b, const struct options *o, ecdc_error *err) {
+    b->samples = ecdc_alloc_floats(b->n_frames * (size_t)b->info.hop);
+    b->codes = ecdc_alloc_array(b->n_frames * (size_t)b->n_codebooks, sizeof *b->codes);
+    if (!b->samples || !b->codes)
+        return ecdc_fail_memory(err, "the sound");
+    ecdc_encoder *encoder = NULL;
+    ecdc_decoder *decoder = NULL;
+    ecdc_status status = ecdc_encoder_new(b->model, &b->settings, &encoder, err); /* packs the weights, outside the clock */
+    if (status == ECDC_OK)
+        status = ecdc_decoder_new(b->model, &b->settings, &decoder, err);
+    for (int i = -1; status == ECDC_OK && i < o->repeats; i++) { /* the first round is a warm-up */
+        make_sound(b->samples, b->n_samples, b->info.sampling_rate_hz);
+        double start = now_s();
+        ecdc_encoder_reset(encoder);
+        status = ecdc_encoder_push(encoder, b->samples, b->n_samples, err);
+        if (status == ECDC_OK)
+            status = ecdc_encoder_finish(encoder, err);
+        ecdc_encoder_pull(encoder, b->codes, b->n_frames);
+        double middle = now_s();
+        ecdc_decoder_reset(decoder);
+        if (status == ECDC_OK)
+            status = ecdc_decoder_push(decoder, b->codes, b->n_frames, err);
+        if (status == ECDC_OK)
+            status = ecdc_decoder_finish(decoder, err);
+        ecdc_decoder_pull(decoder, b->samples, b->n_frames * (size_t)b->info.hop);
+        if (status == ECDC_OK && i >= 0) {
+            b->encode_s[i] = middle - start;
+            b->decode_s[i] = now_s() - middle;
+        }
+        if (status == ECDC_OK && interrupted())
+            status = fail_interrupted(err);
+    }
+    ecdc_encoder_free(encoder);
+    ecdc_decoder_free(decoder);
+    return status;
+}
+
+static void report(struct bench *b, const struct options *o) {
+    const struct config *config = &b->model->config;
+    struct architecture a;
+    architecture_encoder(config, &a);
+    double encode_macs = architecture_multiply_adds(&a, b->info.sampling_rate_hz) +
+                         (double)b->info.frame_rate_hz * b->n_codebooks * b->info.codebook_size * b->info.dimension;
+    architecture_decoder(config, &a);
+    double decode_macs = architecture_multiply_adds(&a, b->info.frame_rate_hz);
+
+    double seconds = (double)b->n_samples / b->info.sampling_rate_hz;
+    double encode_x = seconds / median(b->encode_s, o->repeats), decode_x = seconds / median(b->decode_s, o->repeats);
+    double encode_gflops = 2 * encode_macs * encode_x / 1e9, decode_gflops = 2 * decode_macs * decode_x / 1e9;
+    double peak = fma_peak_gflops(o->cpu);
+    int threads = o->threads ? o->threads : pool_processors();
+    if (!o->json) {
+        printf("%s, f32, %s kernels, %d thread%s, %g kbps (%d codebooks), %g s, median of %d\n", b->info.name,
+               ecdc_cpu_name(o->cpu), threads, threads == 1 ? "" : "s", o->bandwidth_kbps, b->n_codebooks, seconds,
+               o->repeats);
+        printf("encode  %7.1f x realtime  %7.1f GFLOP/s  %5.1f %% of %d thread%s' FMA peak\n", encode_x, encode_gflops,
+               100 * encode_gflops / (peak * threads), threads, threads == 1 ? "" : "s");
+        printf("decode  %7.1f x realtime  %7.1f GFLOP/s  %5.1f %%\n", decode_x, decode_gflops,
+               100 * decode_gflops / (peak * threads));
+        printf("FMA peak of one thread %.1f GFLOP/s, peak memory %.0f MB\n", peak, peak_rss_mb());
+        return;
+    }
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "model", b->info.name);
+    cJSON_AddStringToObject(json, "precision", "f32");
+    cJSON_AddStringToObject(json, "cpu", ecdc_cpu_name(o->cpu));
+    json_put_integer(json, "threads", threads);
+    json_put_number(json, "bandwidth", o->bandwidth_kbps);
+    json_put_integer(json, "codebooks", b->n_codebooks);
+    json_put_number(json, "seconds", seconds);
+    json_put_integer(json, "repeats", o->repeats);
+    json_put_number(json, "encode_x_realtime", encode_x);
+    json_put_number(json, "decode_x_realtime", decode_x);
+    json_put_number(json, "encode_gflops", encode_gflops);
+    json_put_number(json, "decode_gflops", decode_gflops);
+    json_put_number(json, "fma_peak_gflops", peak);
+    json_put_number(json, "peak_rss_mb", peak_rss_mb());
+    json_print(json);
+}
+
+static int run(const struct options *o) {
+    ecdc_error err;
+    ecdc_model *model = NULL;
+    struct bench *b = ecdc_alloc_zeros(1, sizeof *b);
+    ecdc_status status = b ? ECDC_OK : ecdc_fail_memory(&err, "a measurement");
+    if (status == ECDC_OK)
+        status = ecdc_model_open(o->model_given ? o->model : "random:encodec_24khz", &model, &err);
+    if (status == ECDC_OK) {
+        b->model = model;
+        ecdc_model_get_info(model, &b->info);
+        b->settings = settings_of(o);
+        b->n_samples = (size_t)(o->seconds * b->info.sampling_rate_hz);
+        b->n_frames = (size_t)ecdc_model_frames(model, (int64_t)b->n_samples);
+        status = ecdc_model_codebooks(model, o->bandwidth_kbps, &b->n_codebooks, &err);
+    }
+    if (status == ECDC_OK)
+        status = measure(b, o, &err);
+    if (status == ECDC_OK)
+        report(b, o);
+    if (b) {
+        free(b->samples);
+        free(b->codes);
+    }
+    free(b);
+    ecdc_model_close(model);
+    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
+}
+
+const struct command command_bench = {
+    .name = "bench",
+    .arguments = "",
+    .summary = "speed of encode and decode on generated sound (default model: random:encodec_24khz)",
+    .options = "model bandwidth seconds repeats threads precision cpu json",
+    .min_arguments = 0,
+    .max_arguments = 0,
+    .run = run,
+};

@@ -1,0 +1,32 @@
+/* ecdc decode: a file of codes becomes a WAV. */
+#include <string.h>
+
+#include "cli.h"
+#include "codes_in.h"
+#include "paths.h"
+
+static int run(const struct options *o) {
+    if (path_ends_with(o->arguments[0], ".npz"))
+        return report_usage("decode: %s: .npz files of models that encode in chunks are not read yet", o->arguments[0]);
+    if (!path_ends_with(o->output, ".wav") && !(o->format && !strcmp(o->format, "wav")))
+        return report_usage("decode: -o %s: a name that ends in .wav is needed, or --format wav", o->output);
+    ecdc_error err;
+    struct codes_in *in = NULL;
+    ecdc_model *model = NULL;
+    ecdc_status status = codes_in_open(o, &in, &model, &err);
+    if (status == ECDC_OK)
+        status = decode_stream(o, model, codes_in_source(in), &err);
+    codes_in_close(in);
+    ecdc_model_close(model);
+    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
+}
+
+const struct command command_decode = {
+    .name = "decode",
+    .arguments = "IN.ecdc|IN.npy -o OUT.wav",
+    .summary = "codes -> sound",
+    .options = "output format overwrite model force float rescale threads precision cpu json",
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run,
+};

@@ -1,0 +1,166 @@
+/* ecdc info: what a file or a model is. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "cli.h"
+#include "json_out.h"
+#include "media/container.h"
+#include "media/npy.h"
+#include "model/hub_cache.h"
+#include "paths.h"
+
+enum { BLOCK = 65536 };
+
+/* Prints a JSON object's members one per line, for people. */
+static void print_plain(const cJSON *object) {
+    const cJSON *item;
+    cJSON_ArrayForEach(item, object) {
+        char *text = cJSON_PrintUnformatted(item);
+        const char *plain = cJSON_GetStringValue(item);
+        printf("%-14s %s\n", item->string, plain ? plain : text ? text : "");
+        cJSON_free(text);
+    }
+}
+
+static ecdc_status describe_audio(const struct options *o, cJSON *json, ecdc_error *err) {
+    ecdc_reader *reader;
+    ecdc_status status = ecdc_reader_open(o->arguments[0], 0, &reader, err);
+    if (status != ECDC_OK)
+        return status;
+    /* What a container claims about its length is a hint; decoding tells. */
+    float *samples = ecdc_alloc_floats(BLOCK);
+    if (!samples)
+        status = ecdc_fail_memory(err, "samples");
+    for (size_t n = 1; status == ECDC_OK && n > 0;)
+        status = interrupted() ? fail_interrupted(err) : ecdc_reader_read(reader, samples, BLOCK, &n, err);
+    ecdc_reader_info info;
+    ecdc_reader_get_info(reader, &info);
+    ecdc_tr_grid grid;
+    if (status == ECDC_OK)
+        status = ecdc_tr_grid_init(&grid, o->tr, 75, ECDC_ALIGN_EXACT, err);
+    if (status == ECDC_OK) {
+        cJSON_AddStringToObject(json, "kind", "audio");
+        json_put_integer(json, "sample_rate", info.source_rate_hz);
+        json_put_integer(json, "channels", info.source_channels);
+        json_put_integer(json, "samples", info.samples);
+        json_put_number(json, "duration", (double)info.samples / info.source_rate_hz);
+        json_put_integer(json, "n_trs", ecdc_tr_grid_count(&grid, info.samples, info.source_rate_hz, 0));
+        json_put_number(json, "tr", grid.tr_s);
+        json_put_number(json, "audio_start", info.audio_start_s);
+    }
+    ecdc_reader_close(reader);
+    free(samples);
+    return status;
+}
+
+static ecdc_status describe_ecdc(const struct options *o, cJSON *json, ecdc_error *err) {
+    struct container_reader *reader;
+    ecdc_status status = container_open(o->arguments[0], &reader, err);
+    if (status != ECDC_OK)
+        return status;
+    const struct container_header *header = container_header_of(reader);
+    cJSON_AddStringToObject(json, "kind", "ecdc");
+    cJSON_AddStringToObject(json, "model", header->model);
+    cJSON_AddStringToObject(json, "sha", header->sha);
+    json_put_integer(json, "samples", header->samples);
+    json_put_integer(json, "codebooks", header->codebooks);
+    cJSON_AddBoolToObject(json, "lm", header->lm);
+    container_close(reader);
+    return ECDC_OK;
+}
+
+static ecdc_status describe_npy(const struct options *o, cJSON *json, ecdc_error *err) {
+    struct npy_reader *reader;
+    ecdc_status status = npy_open(o->arguments[0], &reader, err);
+    if (status != ECDC_OK)
+        return status;
+    const struct npy_shape *shape = npy_shape_of(reader);
+    cJSON_AddStringToObject(json, "kind", "npy");
+    cJSON_AddStringToObject(json, "dtype", npy_dtype_name(shape->dtype));
+    cJSON *dims = cJSON_AddArrayToObject(json, "shape");
+    for (int i = 0; i < shape->n_dims; i++)
+        cJSON_AddItemToArray(dims, cJSON_CreateNumber((double)shape->dims[i]));
+    cJSON_AddBoolToObject(json, "fortran_order", shape->fortran_order);
+    npy_close(reader);
+    return ECDC_OK;
+}
+
+static ecdc_status describe_model(const struct options *o, cJSON *json, ecdc_error *err) {
+    ecdc_model *model;
+    ecdc_status status = ecdc_model_open(o->arguments[0], &model, err);
+    if (status != ECDC_OK)
+        return status;
+    ecdc_model_info info;
+    ecdc_model_get_info(model, &info);
+    cJSON_AddStringToObject(json, "kind", "model");
+    cJSON_AddStringToObject(json, "name", info.name);
+    cJSON_AddStringToObject(json, "origin", info.origin);
+    json_put_integer(json, "sampling_rate", info.sampling_rate_hz);
+    json_put_integer(json, "channels", info.channels);
+    json_put_integer(json, "frame_rate", info.frame_rate_hz);
+    cJSON *bandwidths = cJSON_AddArrayToObject(json, "bandwidths");
+    for (int i = 0; i < info.n_bandwidths; i++)
+        cJSON_AddItemToArray(bandwidths, cJSON_CreateNumber(info.bandwidths_kbps[i]));
+    json_put_integer(json, "codebooks", info.n_codebooks);
+    json_put_integer(json, "codebook_size", info.codebook_size);
+    json_put_integer(json, "parameters", (int64_t)info.n_parameters);
+    cJSON_AddStringToObject(json, "sha256", ecdc_model_sha256(model));
+    ecdc_model_close(model);
+    return ECDC_OK;
+}
+
+/* The first bytes decide, not the name; what is no file is the name of a model. */
+static ecdc_status describe(const struct options *o, cJSON *json, ecdc_error *err) {
+    const char *path = o->arguments[0];
+    struct stat s;
+    if (!strcmp(path, "-"))
+        return describe_audio(o, json, err);
+    bool exists = stat(path, &s) == 0;
+    bool model_name = !strcmp(path, "default") || !strncmp(path, "random:", 7) || hub_cache_is_name(path);
+    if (exists ? S_ISDIR(s.st_mode) || path_ends_with(path, ".safetensors") || path_ends_with(path, ".th") : model_name)
+        return describe_model(o, json, err);
+    unsigned char magic[6] = {0};
+    FILE *f = fopen(path, "rb");
+    if (f) {
+        if (fread(magic, 1, sizeof magic, f) == 0)
+            magic[0] = 0; /* empty: the reader says so */
+        fclose(f);
+    }
+    if (!memcmp(magic, "ECDC", 4))
+        return describe_ecdc(o, json, err);
+    if (!memcmp(magic, "\x93NUMPY", 6))
+        return describe_npy(o, json, err);
+    return describe_audio(o, json, err);
+}
+
+static int run(const struct options *o) {
+    ecdc_error err;
+    cJSON *json = cJSON_CreateObject();
+    ecdc_status status = describe(o, json, &err);
+    if (status != ECDC_OK) {
+        cJSON_Delete(json);
+        return report_error(&err);
+    }
+    if (o->json) {
+        json_print(json);
+    } else {
+        print_plain(json);
+        cJSON_Delete(json);
+    }
+    return EXIT_DONE;
+}
+
+const struct command command_info = {
+    .name = "info",
+    .arguments = "FILE|MODEL",
+    .summary = "what a sound, a file of codes, an array or a model is",
+    .options = "tr json",
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run,
+};

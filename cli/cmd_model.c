@@ -1,0 +1,93 @@
+/* ecdc model: which models are here, where, and in another form. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "cli.h"
+#include "json_out.h"
+#include "media/model_dir.h"
+#include "model/embedded.h"
+#include "model/hub_cache.h"
+#include "model/model.h"
+
+static int list(const struct options *o) {
+    struct hub_model *cached = NULL;
+    size_t n = 0;
+    ecdc_error err;
+    if (hub_cache_list(&cached, &n, &err) != ECDC_OK)
+        return report_error(&err);
+    struct embedded_model embedded = embedded_model();
+    if (o->json) {
+        cJSON *json = cJSON_CreateObject(), *models = cJSON_AddArrayToObject(json, "models");
+        cJSON *m = cJSON_CreateObject();
+        cJSON_AddStringToObject(m, "name", "default");
+        cJSON_AddStringToObject(m, "model", EMBEDDED_NAME);
+        cJSON_AddStringToObject(m, "where", "embedded");
+        json_put_integer(m, "bytes", (int64_t)embedded.n_weights);
+        cJSON_AddBoolToObject(m, "complete", true);
+        cJSON_AddItemToArray(models, m);
+        for (size_t i = 0; i < n; i++) {
+            m = cJSON_CreateObject();
+            cJSON_AddStringToObject(m, "name", cached[i].name);
+            cJSON_AddStringToObject(m, "revision", cached[i].revision);
+            cJSON_AddStringToObject(m, "commit", cached[i].commit);
+            cJSON_AddStringToObject(m, "where", cached[i].path);
+            json_put_integer(m, "bytes", (int64_t)cached[i].n_bytes);
+            cJSON_AddBoolToObject(m, "complete", cached[i].complete);
+            cJSON_AddItemToArray(models, m);
+        }
+        json_print(json);
+    } else {
+        printf("%-28s %7.1f MB  embedded (%s)\n", "default", (double)embedded.n_weights / 1e6, EMBEDDED_NAME);
+        for (size_t i = 0; i < n; i++)
+            printf("%-28s %7.1f MB  %s%s\n", cached[i].name, (double)cached[i].n_bytes / 1e6, cached[i].path,
+                   cached[i].complete ? "" : "  (incomplete)");
+        printf("%-28s %7s     generated, for measuring speed\n", "random:encodec_24khz", "");
+    }
+    hub_cache_list_free(cached, n);
+    return EXIT_DONE;
+}
+
+static int path(const struct options *o) {
+    ecdc_model *model;
+    ecdc_error err;
+    if (ecdc_model_open(o->arguments[1], &model, &err) != ECDC_OK)
+        return report_error(&err);
+    puts(model->origin);
+    ecdc_model_close(model);
+    return EXIT_DONE;
+}
+
+static int convert(const struct options *o) {
+    ecdc_model *model;
+    ecdc_error err;
+    ecdc_status status = ecdc_model_open(o->arguments[1], &model, &err);
+    if (status == ECDC_OK) {
+        status = model_dir_write(model, o->arguments[2], o->overwrite, &err);
+        if (status == ECDC_OK)
+            report_note(o, "%s: config.json and model.safetensors (%.1f MB)", o->arguments[2], (double)model->n_bytes / 1e6);
+        ecdc_model_close(model);
+    }
+    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
+}
+
+static int run(const struct options *o) {
+    const char *what = o->arguments[0];
+    if (!strcmp(what, "list") && o->n_arguments == 1)
+        return list(o);
+    if (!strcmp(what, "path") && o->n_arguments == 2)
+        return path(o);
+    if (!strcmp(what, "convert") && o->n_arguments == 3)
+        return convert(o);
+    return report_usage("usage: ecdc model list | path MODEL | convert MODEL DIR");
+}
+
+const struct command command_model = {
+    .name = "model",
+    .arguments = "list | path MODEL | convert MODEL DIR",
+    .summary = "models that are here; any of them as config.json + model.safetensors",
+    .options = "overwrite json",
+    .min_arguments = 1,
+    .max_arguments = 3,
+    .run = run,
+};

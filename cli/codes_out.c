@@ -1,0 +1,89 @@
+#include "codes_out.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "media/container.h"
+#include "media/npy.h"
+#include "model/model.h"
+
+enum { PIECE = 1024 }; /* codes converted at once */
+
+struct codes_out {
+    struct output *output;
+    struct container_writer *container; /* .ecdc */
+    struct npy_shape shape;             /* .npy */
+};
+
+static ecdc_status open_container(struct codes_out *c, const ecdc_model *model, int n_codebooks, ecdc_error *err) {
+    ecdc_model_info info;
+    ecdc_model_get_info(model, &info);
+    struct container_header header = {.codebooks = n_codebooks};
+    if (strlen(info.name) >= sizeof header.model)
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "the model's name %s is too long for a .ecdc file", info.name);
+    strcpy(header.model, info.name);
+    if (!model->published) /* a published name says which weights; any other needs their hash */
+        memcpy(header.sha, ecdc_model_sha256(model), sizeof header.sha - 1);
+    return container_write_open(c->output, &header, config_code_bits(&model->config), &c->container, err);
+}
+
+ecdc_status codes_out_open(const char *path, bool overwrite, bool npy, const ecdc_model *model, int n_codebooks,
+                           struct codes_out **out, ecdc_error *err) {
+    struct codes_out *c = ecdc_alloc_zeros(1, sizeof *c);
+    if (!c)
+        return ecdc_fail_memory(err, "an output");
+    ecdc_status status = output_open(path, overwrite, true, &c->output, err);
+    if (status == ECDC_OK && npy) {
+        /* (codebooks, frames) in Fortran order: frame after frame, as they come */
+        c->shape = (struct npy_shape){.dtype = NPY_I64, .fortran_order = true, .n_dims = 2, .dims = {n_codebooks, 0}};
+        status = npy_write_header(c->output, &c->shape, err);
+    } else if (status == ECDC_OK) {
+        status = open_container(c, model, n_codebooks, err);
+    }
+    if (status != ECDC_OK)
+        codes_out_discard(c);
+    else
+        *out = c;
+    return status;
+}
+
+static ecdc_status write_int64(struct codes_out *c, const int32_t *codes, size_t n, ecdc_error *err) {
+    int64_t wide[PIECE];
+    ecdc_status status = ECDC_OK;
+    for (size_t i = 0, part; status == ECDC_OK && i < n; i += part) {
+        part = n - i < PIECE ? n - i : PIECE;
+        for (size_t j = 0; j < part; j++)
+            wide[j] = codes[i + j];
+        status = output_write(c->output, wide, part * sizeof *wide, err);
+    }
+    return status;
+}
+
+ecdc_status codes_out_write(struct codes_out *c, const int32_t *codes, size_t n_frames, ecdc_error *err) {
+    if (c->container)
+        return container_write(c->container, codes, n_frames, err);
+    c->shape.dims[1] += (int64_t)n_frames;
+    return write_int64(c, codes, n_frames * (size_t)c->shape.dims[0], err);
+}
+
+ecdc_status codes_out_commit(struct codes_out *c, int64_t samples, ecdc_error *err) {
+    ecdc_status status = c->container ? container_finish(c->container, samples, err)
+                                      : npy_finish_header(c->output, &c->shape, err);
+    if (status == ECDC_OK) {
+        struct output *output = c->output;
+        c->output = NULL; /* output_commit frees it */
+        status = output_commit(output, err);
+    }
+    codes_out_discard(c);
+    return status;
+}
+
+void codes_out_discard(struct codes_out *c) {
+    if (!c)
+        return;
+    container_writer_free(c->container);
+    output_discard(c->output);
+    free(c);
+}

@@ -1,0 +1,25 @@
+/* The way of a sound in: file -> samples -> encoder -> frames, for the commands that need it. */
+#ifndef ECDC_CLI_ENCODE_STREAM_H
+#define ECDC_CLI_ENCODE_STREAM_H
+
+#include "cli.h"
+
+/* What was read, at the end. */
+struct encoded {
+    int64_t samples;          /* at the model's rate */
+    int sampling_rate_hz;
+    ecdc_reader_info input;
+    double seconds_wall;
+};
+
+/* Called with each block of frames, codes[frame * n_codebooks + q] (n_frames may be 0), when samples_read samples have been
+ * read. Sets *stop when it wants no more. */
+typedef ecdc_status frame_sink(void *context, const int32_t *codes, size_t n_frames, int64_t samples_read, bool *stop,
+                               ecdc_error *err);
+
+/* Reads all of o->arguments[0], unless the sink says stop. A file without sound is ECDC_E_FORMAT ("no sound"). Late starts,
+ * gaps and overlaps in the file are noted on stderr. */
+ecdc_status encode_stream(const struct options *o, const ecdc_model *model, const ecdc_settings *settings,
+                          frame_sink *sink, void *context, struct encoded *result, ecdc_error *err);
+
+#endif

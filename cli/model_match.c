@@ -1,0 +1,46 @@
+#include "model_match.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "model/embedded.h"
+#include "model/model.h"
+
+static bool matches(const ecdc_model *model, const char *name, const char *sha) {
+    if (*sha)
+        return !strncmp(ecdc_model_sha256(model), sha, strlen(sha));
+    return model->published && !strcmp(model->name, name);
+}
+
+/* What to open for a name in a file. */
+static const char *name_to_open(const char *name, char *buffer, size_t size) {
+    if (!strcmp(name, EMBEDDED_NAME))
+        return "default";
+    if (!strcmp(name, "encodec_24khz") || !strcmp(name, "encodec_48khz")) {
+        snprintf(buffer, size, "facebook/%s", name);
+        return buffer;
+    }
+    return name; /* random:..., or a directory of that name: the hash decides */
+}
+
+ecdc_status model_open_matching(const struct options *o, const char *path, const char *name, const char *sha,
+                                ecdc_model **model, ecdc_error *err) {
+    char buffer[160];
+    ecdc_error why;
+    const char *wanted = o->model_given ? o->model : name_to_open(name, buffer, sizeof buffer);
+    ecdc_status status = ecdc_model_open(wanted, model, &why);
+    if (status != ECDC_OK && o->model_given)
+        return ecdc_fail(err, status, "%s", why.message);
+    if (status != ECDC_OK)
+        return ecdc_fail(err, ECDC_E_MODEL, "%s was made with the model %s%s%s%s, which is not here; give it with -m MODEL",
+                         path, name, *sha ? " (SHA-256 " : "", sha, *sha ? "...)" : "");
+    if (matches(*model, name, sha) || o->force)
+        return ECDC_OK;
+    status = ecdc_fail(err, ECDC_E_MODEL, "%s was made with the model %s%s%.16s%s, not with %s (SHA-256 %.16s...): other "
+                       "weights turn its codes into noise; give the right one with -m MODEL, or --force", path, name,
+                       *sha ? " (SHA-256 " : "", sha, *sha ? "...)" : "", (*model)->name, ecdc_model_sha256(*model));
+    ecdc_model_close(*model);
+    *model = NULL;
+    return status;
+}

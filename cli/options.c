@@ -1,0 +1,252 @@
+/* Command lines: one table of options, from which parsing and help both come. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+enum { FIRST_LONG = 256, MAX_OPTIONS = 40 };
+
+struct option_row {
+    const char *name;
+    int key;           /* the short letter, or a number from FIRST_LONG on */
+    const char *value; /* NULL: a switch */
+    const char *help;
+};
+
+enum {
+    OPT_FORMAT = FIRST_LONG, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR, OPT_MAX_TRS, OPT_CODEBOOKS,
+    OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_DTYPE, OPT_FLOAT, OPT_FORCE, OPT_SECONDS, OPT_REPEATS
+};
+
+static const struct option_row rows[] = {
+    {"output", 'o', "FILE", "where to write; - is standard output"},
+    {"format", OPT_FORMAT, "FORMAT", "ecdc, npy or wav: what to write, where the name of the output does not tell"},
+    {"overwrite", 'f', NULL, "replace existing outputs"},
+    {"model", 'm', "MODEL", "default, a directory, a .safetensors file, a hub name such as\n"
+                            "facebook/encodec_24khz, random:encodec_24khz (default: default)"},
+    {"bandwidth", 'b', "KBPS", "1.5, 3, 6, 12 or 24 (default: 3)"},
+    {"codebooks", OPT_CODEBOOKS, "K", "only the first K codebooks of the bandwidth"},
+    {"tr", OPT_TR, "SECONDS", "repetition time, a decimal or a fraction such as 2/3 (default: 1.5)"},
+    {"max-trs", OPT_MAX_TRS, "N", "stop after N TRs"},
+    {"layout", OPT_LAYOUT, "NAME", "codes (n_trs, K, frames), flat (n_trs, K * frames),\n"
+                                   "giblet (n_trs, giblet's codebooks * frames) (default: codes)"},
+    {"alignment", OPT_ALIGNMENT, "NAME", "giblet (int(75 * TR) frames each) or exact (no drift) (default: giblet)"},
+    {"partial", OPT_PARTIAL, NULL, "keep the last part of a TR as a row of its own"},
+    {"mode", OPT_MODE, "NAME", "encodec"},
+    {"dtype", OPT_DTYPE, "NAME", "int64 or int16 (default: int64)"},
+    {"float", OPT_FLOAT, NULL, "32-bit float samples instead of 16-bit integers"},
+    {"rescale", 'r', NULL, "scale a sound that is too loud instead of clipping it (decodes twice)"},
+    {"force", OPT_FORCE, NULL, "decode with a model other than the one that made the codes"},
+    {"seconds", OPT_SECONDS, "S", "length of the generated sound (default: 20)"},
+    {"repeats", OPT_REPEATS, "R", "how often; medians are printed (default: 5)"},
+    {"threads", OPT_THREADS, "N", "threads; results do not depend on it (default: all processors)"},
+    {"precision", OPT_PRECISION, "NAME", "f32"},
+    {"cpu", OPT_CPU, "NAME", "kernels: auto, avx512, avx2, neon or reference (default: auto)"},
+    {"json", OPT_JSON, NULL, "print one JSON object on standard output"},
+    {"quiet", 'q', NULL, "no progress and no notes"},
+    {"help", 'h', NULL, "this text"},
+};
+enum { N_ROWS = sizeof rows / sizeof *rows };
+
+static bool takes(const struct command *command, const char *option) {
+    size_t n = strlen(option);
+    for (const char *s = command->options; (s = strstr(s, option)); s += n)
+        if ((s == command->options || s[-1] == ' ') && (s[n] == ' ' || s[n] == 0))
+            return true;
+    return !strcmp(option, "quiet") || !strcmp(option, "help");
+}
+
+static void print_help(const struct command *command) {
+    printf("usage: ecdc %s [OPTION ...] %s\n\n%s\n\n", command->name, command->arguments, command->summary);
+    for (size_t i = 0; i < N_ROWS; i++) {
+        const struct option_row *row = &rows[i];
+        if (!takes(command, row->name))
+            continue;
+        char left[64], letter[8] = "    ";
+        if (row->key < FIRST_LONG)
+            snprintf(letter, sizeof letter, "-%c, ", row->key);
+        snprintf(left, sizeof left, "  %s--%s%s%s", letter, row->name, row->value ? " " : "", row->value ? row->value : "");
+        printf("%-28s", left);
+        for (const char *s = row->help; *s; s++) {
+            putchar(*s);
+            if (*s == '\n')
+                printf("%-28s", "");
+        }
+        putchar('\n');
+    }
+}
+
+static bool parse_integer(const char *text, int64_t min, int64_t max, int64_t *value) {
+    char *end;
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    if (end == text || *end || errno || v < min || v > max)
+        return false;
+    *value = v;
+    return true;
+}
+
+static bool parse_number(const char *text, double *value) {
+    char *end;
+    *value = strtod(text, &end);
+    return end != text && !*end && isfinite(*value) && *value > 0;
+}
+
+/* The index of text in a list of names, -1 for none. */
+static int choose(const char *text, const char *const *names, int n) {
+    for (int i = 0; i < n; i++)
+        if (!strcmp(text, names[i]))
+            return i;
+    return -1;
+}
+
+static const char *const layouts[] = {"codes", "flat", "giblet"}, *const alignments[] = {"giblet", "exact"},
+    *const formats[] = {"ecdc", "npy", "wav"}, *const dtypes[] = {"int64", "int16"};
+static const char *const cpus[] = {"auto", "reference", "avx2", "avx512", "neon"}; /* in the order of ecdc_cpu */
+
+const char *layout_name(int layout) {
+    return layouts[layout];
+}
+
+const char *alignment_name(ecdc_alignment alignment) {
+    return alignments[alignment];
+}
+
+static int bad_value(const char *option, const char *value, const char *allowed) {
+    return report_usage("--%s %s: allowed is %s", option, value, allowed);
+}
+
+static int set(struct options *o, int key, const char *v) {
+    int64_t n;
+    int choice;
+    switch (key) {
+    case 'o': o->output = v; break;
+    case 'f': o->overwrite = true; break;
+    case 'q': o->quiet = true; break;
+    case 'h': o->help = true; break;
+    case 'r': o->rescale = true; break;
+    case 'm':
+        o->model = v;
+        o->model_given = true;
+        break;
+    case 'b':
+        if (!parse_number(v, &o->bandwidth_kbps))
+            return bad_value("bandwidth", v, "a number of kbps such as 1.5, 3, 6, 12 or 24");
+        o->bandwidth_given = true;
+        break;
+    case OPT_FORMAT:
+        if (choose(v, formats, 3) < 0)
+            return bad_value("format", v, "ecdc, npy or wav");
+        o->format = v;
+        break;
+    case OPT_JSON: o->json = true; break;
+    case OPT_FLOAT: o->float_samples = true; break;
+    case OPT_FORCE: o->force = true; break;
+    case OPT_PARTIAL: o->partial = true; break;
+    case OPT_THREADS:
+        if (!parse_integer(v, 1, 256, &n))
+            return bad_value("threads", v, "1 to 256");
+        o->threads = (int)n;
+        break;
+    case OPT_PRECISION:
+        if (strcmp(v, "f32"))
+            return bad_value("precision", v, "f32 (bf16 is not built yet)");
+        break;
+    case OPT_CPU:
+        if ((choice = choose(v, cpus, 5)) < 0)
+            return bad_value("cpu", v, "auto, avx512, avx2, neon or reference");
+        o->cpu = (ecdc_cpu)choice;
+        break;
+    case OPT_TR:
+        o->tr = v;
+        o->tr_given = true;
+        break;
+    case OPT_MAX_TRS:
+        if (!parse_integer(v, 1, INT64_MAX, &o->max_trs))
+            return bad_value("max-trs", v, "a whole number from 1 on");
+        break;
+    case OPT_CODEBOOKS:
+        if (!parse_integer(v, 1, 1024, &n))
+            return bad_value("codebooks", v, "a whole number from 1 on");
+        o->codebooks = (int)n;
+        break;
+    case OPT_LAYOUT:
+        if ((choice = choose(v, layouts, 3)) < 0)
+            return bad_value("layout", v, "codes, flat or giblet");
+        o->layout = choice;
+        o->layout_given = true;
+        break;
+    case OPT_ALIGNMENT:
+        if ((choice = choose(v, alignments, 2)) < 0)
+            return bad_value("alignment", v, "giblet or exact");
+        o->alignment = (ecdc_alignment)choice;
+        o->alignment_given = true;
+        break;
+    case OPT_MODE:
+        if (strcmp(v, "encodec"))
+            return bad_value("mode", v, "encodec (mel and latent are not built yet)");
+        break;
+    case OPT_DTYPE:
+        if ((choice = choose(v, dtypes, 2)) < 0)
+            return bad_value("dtype", v, "int64 or int16");
+        o->int16 = choice == 1;
+        break;
+    case OPT_SECONDS:
+        if (!parse_number(v, &o->seconds) || o->seconds > 36000)
+            return bad_value("seconds", v, "a number above 0, at most 36000");
+        break;
+    case OPT_REPEATS:
+        if (!parse_integer(v, 1, 1000, &n))
+            return bad_value("repeats", v, "1 to 1000");
+        o->repeats = (int)n;
+        break;
+    }
+    return EXIT_DONE;
+}
+
+int options_parse(const struct command *command, int argc, char **argv, struct options *o) {
+    *o = (struct options){.model = "default", .bandwidth_kbps = 3, .tr = "1.5", .max_trs = -1, .seconds = 20, .repeats = 5};
+    struct option known[MAX_OPTIONS] = {{0}};
+    char letters[2 * MAX_OPTIONS + 2] = ":", *letter = letters + 1;
+    size_t n = 0;
+    for (size_t i = 0; i < N_ROWS; i++) {
+        if (!takes(command, rows[i].name))
+            continue;
+        known[n++] = (struct option){rows[i].name, rows[i].value ? required_argument : no_argument, NULL, rows[i].key};
+        if (rows[i].key < FIRST_LONG) {
+            *letter++ = (char)rows[i].key;
+            if (rows[i].value)
+                *letter++ = ':';
+        }
+    }
+    opterr = 0;
+    for (int key; (key = getopt_long(argc, argv, letters, known, NULL)) != -1;) {
+        if (key == ':')
+            return report_usage("%s: %s needs a value; ecdc %s --help lists the options", command->name, argv[optind - 1],
+                                command->name);
+        if (key == '?')
+            return report_usage("%s: no option %s; ecdc %s --help lists them", command->name, argv[optind - 1],
+                                command->name);
+        int status = set(o, key, optarg);
+        if (status != EXIT_DONE)
+            return status;
+    }
+    if (o->help) {
+        print_help(command);
+        return EXIT_DONE;
+    }
+    o->n_arguments = argc - optind;
+    if (o->n_arguments < command->min_arguments || o->n_arguments > command->max_arguments)
+        return report_usage("usage: ecdc %s [OPTION ...] %s", command->name, command->arguments);
+    for (int i = 0; i < o->n_arguments; i++)
+        o->arguments[i] = argv[optind + i];
+    if (takes(command, "output") && !o->output)
+        return report_usage("%s: -o FILE is missing; usage: ecdc %s [OPTION ...] %s", command->name, command->name,
+                            command->arguments);
+    return EXIT_DONE;
+}

@@ -1,0 +1,328 @@
+/* ecdc.h - the EnCodec neural audio codec on the fMRI time grid, in C.
+ *
+ * INTRODUCTION
+ *
+ * EnCodec (Defossez et al. 2022, "High Fidelity Neural Audio Compression") turns sound into codes: a
+ * convolutional encoder with a two-layer LSTM maps 320 samples at 24 kHz to one vector of 128 numbers, and a
+ * residual vector quantizer replaces the vector by a few indices into codebooks of 1024 entries. A frame is one
+ * such vector: 75 frames per second. Every 0.75 kbps of bandwidth is one codebook: 3 kbps are 4 codes per frame.
+ *
+ * libecdc computes what PyTorch computes on the same weights, in constant memory for any length, and gives the
+ * same bits however the signal is cut into pieces and however many threads work on it.
+ *
+ *     ecdc_error err;
+ *     ecdc_model *model;
+ *     ecdc_encoder *encoder;
+ *     ecdc_settings settings = ecdc_default_settings();        // 3 kbps, all cores
+ *     if (ecdc_model_open("default", &model, &err) != ECDC_OK ||
+ *         ecdc_encoder_new(model, &settings, &encoder, &err) != ECDC_OK)
+ *         fprintf(stderr, "%s\n", err.message);
+ *     while ((n = more_samples(samples)) > 0) {
+ *         ecdc_encoder_push(encoder, samples, n, &err);        // any number of samples
+ *         while ((frames = ecdc_encoder_pull(encoder, codes, 64)) > 0)
+ *             use(codes, frames);                              // codes[frame * n_codebooks + codebook]
+ *     }
+ *     ecdc_encoder_finish(encoder, &err);                      // then pull what is left
+ *
+ * CONVENTIONS
+ *
+ * - Errors. A function that can fail returns an ecdc_status and, where `err` is not NULL, writes the same status
+ *   and one sentence that names the file, the field and the offence. On failure no output argument is changed
+ *   (handles stay as they were) unless the function says otherwise. `err` is left alone on success.
+ * - Ownership. Handles belong to the caller, who gives each back to its _free or _close function, which accept
+ *   NULL. Arrays belong to the caller throughout: nothing is kept after a call returns.
+ * - Threads. An ecdc_model is immutable and may be used by any number of threads at once. Every other handle may
+ *   be used by one thread at a time. The library keeps no global state, prints nothing and never exits.
+ * - Units. Samples are float32 in -1 ... 1 (full scale), time is in seconds (_s), rates in hertz (_hz), bandwidths
+ *   in kilobits per second (_kbps). Codes are int32 in 0 ... codebook_size - 1.
+ */
+#ifndef ECDC_H
+#define ECDC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define ECDC_API __attribute__((visibility("default")))
+#define ECDC_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define ECDC_API
+#define ECDC_MUST_CHECK
+#endif
+
+#define ECDC_VERSION_MAJOR 0
+#define ECDC_VERSION_MINOR 1
+#define ECDC_VERSION_PATCH 0
+#define ECDC_VERSION_STRING "0.1.0"
+
+/** The version of the library that is linked, such as "0.1.0". A constant string. */
+ECDC_API const char *ecdc_version(void);
+
+/* ------------------------------------------------------------------------------------------------ errors --- */
+
+/** What went wrong, for programs. Numbers are stable. */
+typedef enum ecdc_status {
+    ECDC_OK = 0,
+    ECDC_E_ARGUMENT = 1,    /**< an argument is outside its documented range */
+    ECDC_E_MEMORY = 2,      /**< an allocation failed */
+    ECDC_E_IO = 3,          /**< the operating system refused: open, read, write, rename */
+    ECDC_E_FORMAT = 4,      /**< a file is not what it should be, or is cut short */
+    ECDC_E_MODEL = 5,       /**< no such model, or its config and tensors do not fit together */
+    ECDC_E_UNSUPPORTED = 6, /**< valid, but not implemented here */
+    ECDC_E_EXISTS = 7       /**< an output exists already and overwriting was not asked for */
+} ecdc_status;
+
+/** What went wrong, for people. */
+typedef struct ecdc_error {
+    ecdc_status status;
+    char message[1000]; /**< one sentence without a newline, always terminated; cut if it does not fit */
+} ecdc_error;
+
+/** The name of a status, such as "ECDC_E_FORMAT". A constant string, also for unknown numbers. */
+ECDC_API const char *ecdc_status_name(ecdc_status status);
+
+/* ------------------------------------------------------------------------------------------------- model --- */
+
+/** Weights and configuration of one EnCodec model. Immutable; shared between threads; must outlive every encoder
+ *  and decoder made from it. */
+typedef struct ecdc_model ecdc_model;
+
+#define ECDC_MAX_BANDWIDTHS 16
+
+typedef struct ecdc_model_info {
+    const char *name;          /**< "ecdc-mini-24khz-interim", "encodec_24khz", a directory's name ...; the model's */
+    const char *origin;        /**< the path it was read from, "embedded" or "generated"; the model's */
+    int sampling_rate_hz;      /**< 24000 or 48000 */
+    int channels;              /**< 1 or 2 */
+    int hop;                   /**< samples per frame: 320 */
+    int frame_rate_hz;         /**< frames per second: 75 or 150 */
+    int dimension;             /**< length of a frame's vector: 128 */
+    int n_codebooks;           /**< codebooks at the highest bandwidth */
+    int codebook_size;         /**< entries per codebook: 1024 */
+    int n_bandwidths;          /**< how many of bandwidths_kbps are set, ascending */
+    double bandwidths_kbps[ECDC_MAX_BANDWIDTHS];
+    uint64_t n_parameters;     /**< numbers in the network with weight norm folded, and in the codebooks */
+    int chunked;               /**< 1: encodes normalised chunks with scales (48 kHz), not one frame grid */
+} ecdc_model_info;
+
+/** Opens a model.
+ *  @param name  `default` (embedded in the library); a directory with config.json and model.safetensors; a
+ *               `.safetensors` file with config.json beside it; the name of a Hugging Face model that is in the
+ *               local cache, such as `facebook/encodec_24khz`; `random:encodec_24khz`: the published
+ *               architecture at full size with generated, well-conditioned weights, the same on every machine.
+ *  The file is mapped, not read: weights are unpacked when the first encoder or decoder needs them.
+ *  Fails with ECDC_E_MODEL (unknown name; the message lists what exists; missing or mis-shaped tensor),
+ *  ECDC_E_FORMAT (broken file), ECDC_E_IO, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_model_open(const char *name, ecdc_model **model, ecdc_error *err);
+ECDC_API void ecdc_model_close(ecdc_model *model);
+
+/** Facts of a model. Strings inside live as long as the model. */
+ECDC_API void ecdc_model_get_info(const ecdc_model *model, ecdc_model_info *info);
+
+/** SHA-256 of the model's weight file as 64 hexadecimal digits: what identifies the weights in files and caches.
+ *  The first call for a mapped file reads all of it; later calls are free. Thread-safe. */
+ECDC_API const char *ecdc_model_sha256(const ecdc_model *model);
+
+/** Codebooks at a bandwidth: bandwidth * 1000 / (frame_rate * 10 bits), e.g. 3 kbps -> 4.
+ *  Fails with ECDC_E_ARGUMENT where the model does not offer the bandwidth; the message names those it does. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_model_codebooks(const ecdc_model *model, double bandwidth_kbps,
+                                                          int *n_codebooks, ecdc_error *err);
+
+/** Frames that n_samples (per channel) become: ceil(n_samples / hop). */
+ECDC_API int64_t ecdc_model_frames(const ecdc_model *model, int64_t n_samples);
+
+/* --------------------------------------------------------------------------------------------- settings --- */
+
+/** Which kernels compute. Results of one choice never depend on threads or chunk sizes; between choices codes
+ *  agree as promise 1 of docs/ARCHITECTURE.md says. */
+typedef enum ecdc_cpu {
+    ECDC_CPU_AUTO = 0,      /**< the best that this processor has */
+    ECDC_CPU_REFERENCE = 1, /**< plain C, slow: the oracle of the tests */
+    ECDC_CPU_AVX2 = 2,
+    ECDC_CPU_AVX512 = 3,
+    ECDC_CPU_NEON = 4
+} ecdc_cpu;
+
+/** How an encoder or decoder works. Start from ecdc_default_settings(): fields may be added. */
+typedef struct ecdc_settings {
+    double bandwidth_kbps; /**< one of the model's bandwidths; default 3.0. Ignored where n_codebooks is set */
+    int n_codebooks;       /**< 1 ... the model's; default 0: what the bandwidth gives */
+    int n_threads;         /**< 1 ... 256; default 0: one per processor that this process may use */
+    ecdc_cpu cpu;          /**< default ECDC_CPU_AUTO; one that this processor lacks is ECDC_E_UNSUPPORTED */
+} ecdc_settings;
+
+ECDC_API ecdc_settings ecdc_default_settings(void);
+
+/** The kernels that ECDC_CPU_AUTO picks here: "avx512", "avx2", "neon" or "reference". A constant string. */
+ECDC_API const char *ecdc_cpu_name(ecdc_cpu cpu);
+
+/* ---------------------------------------------------------------------------------------------- encoder --- */
+
+/** The state of one signal being encoded. Memory: independent of the signal's length, as long as codes are pulled. */
+typedef struct ecdc_encoder ecdc_encoder;
+
+/** Makes an encoder at the start of a signal. @param settings NULL for the defaults.
+ *  Fails with ECDC_E_ARGUMENT (a setting), ECDC_E_UNSUPPORTED (cpu; a chunked model), ECDC_E_MODEL, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_encoder_new(const ecdc_model *model, const ecdc_settings *settings,
+                                                      ecdc_encoder **encoder, ecdc_error *err);
+ECDC_API void ecdc_encoder_free(ecdc_encoder *encoder);
+
+/** Codes per frame that this encoder yields. */
+ECDC_API int ecdc_encoder_codebooks(const ecdc_encoder *encoder);
+
+/** Takes the next samples of the signal (mono, at the model's rate), any number of them, and computes every frame
+ *  that is complete. The first frame needs the 2240 samples of seven (the reflection at the start looks ahead);
+ *  from then on each 320 samples give one.
+ *  Fails with ECDC_E_ARGUMENT (a sample is not finite; after finish), ECDC_E_MEMORY; then nothing was taken, and
+ *  after ECDC_E_MEMORY the encoder can only be reset or freed. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_encoder_push(ecdc_encoder *encoder, const float *samples, size_t n_samples,
+                                                       ecdc_error *err);
+
+/** Says that the signal ends here: the remaining frames become available, ceil(samples / 320) in all.
+ *  0 samples are 0 frames, not an error. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_encoder_finish(ecdc_encoder *encoder, ecdc_error *err);
+
+/** Frames that are ready to be pulled. */
+ECDC_API size_t ecdc_encoder_ready(const ecdc_encoder *encoder);
+
+/** Moves up to max_frames finished frames into codes[frame * n_codebooks + codebook].
+ *  @return the number of frames written, 0 when none is ready. */
+ECDC_API size_t ecdc_encoder_pull(ecdc_encoder *encoder, int32_t *codes, size_t max_frames);
+
+/** Back to the start of a new signal, with the same settings. */
+ECDC_API void ecdc_encoder_reset(ecdc_encoder *encoder);
+
+/* ---------------------------------------------------------------------------------------------- decoder --- */
+
+/** The state of one signal being decoded. */
+typedef struct ecdc_decoder ecdc_decoder;
+
+/** Makes a decoder at the start of a signal; arguments and failures as ecdc_encoder_new. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_decoder_new(const ecdc_model *model, const ecdc_settings *settings,
+                                                      ecdc_decoder **decoder, ecdc_error *err);
+ECDC_API void ecdc_decoder_free(ecdc_decoder *decoder);
+
+/** Codes per frame that this decoder takes. */
+ECDC_API int ecdc_decoder_codebooks(const ecdc_decoder *decoder);
+
+/** Takes the next frames, codes[frame * n_codebooks + codebook], any number of them.
+ *  Fails with ECDC_E_ARGUMENT (a code outside 0 ... codebook_size - 1, named with frame and codebook; after finish):
+ *  then nothing was taken; or ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_decoder_push(ecdc_decoder *decoder, const int32_t *codes, size_t n_frames,
+                                                       ecdc_error *err);
+
+/** Says that the signal ends here: the remaining samples become available, frames * 320 in all. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_decoder_finish(ecdc_decoder *decoder, ecdc_error *err);
+
+/** Samples that are ready to be pulled. */
+ECDC_API size_t ecdc_decoder_ready(const ecdc_decoder *decoder);
+
+/** Moves up to max_samples finished samples into samples. Values may exceed full scale: clip before storing as
+ *  integers. @return the number of samples written. */
+ECDC_API size_t ecdc_decoder_pull(ecdc_decoder *decoder, float *samples, size_t max_samples);
+
+/** Back to the start of a new signal, with the same settings. */
+ECDC_API void ecdc_decoder_reset(ecdc_decoder *decoder);
+
+/* ---------------------------------------------------------------------------------------- whole signals --- */
+
+/** Encodes a whole signal: codes must hold ecdc_model_frames(model, n_samples) * codebooks. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_encode(const ecdc_model *model, const ecdc_settings *settings,
+                                                 const float *samples, size_t n_samples, int32_t *codes,
+                                                 ecdc_error *err);
+
+/** Decodes a whole signal: samples must hold n_frames * hop. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_decode(const ecdc_model *model, const ecdc_settings *settings,
+                                                 const int32_t *codes, size_t n_frames, float *samples,
+                                                 ecdc_error *err);
+
+/* ------------------------------------------------------------------------------------------ media files --- */
+
+/** A sound, from any audio or video file that FFmpeg reads, as a stream of samples at one rate. */
+typedef struct ecdc_reader ecdc_reader;
+
+typedef struct ecdc_reader_info {
+    int source_rate_hz;       /**< rate of the file's track */
+    int source_channels;      /**< channels of the file's track */
+    double audio_start_s;     /**< time of the track's first sample on the container's clock */
+    int64_t source_samples;   /**< samples per channel decoded so far, before resampling */
+    int64_t samples;          /**< samples delivered so far */
+    double duration_hint_s;   /**< what the container claims, for progress; 0 where it claims nothing */
+    int64_t n_gaps;           /**< holes in the timestamps that were filled with silence so far */
+    double gap_s;             /**< their total length */
+    int64_t n_overlaps;       /**< overlaps that were cut so far */
+    double overlap_s;         /**< their total length */
+} ecdc_reader_info;
+
+/** Opens a file's best audio track. Sample 0 is time 0 of the container's clock: a late start is preceded by
+ *  silence, what lies before 0 is dropped, holes are filled, overlaps cut. Channels are mixed to mono by their
+ *  mean; rates are converted by libsoxr (HQ); n source samples become ceil(n * rate / source rate).
+ *  @param path     a file, or "-" for standard input
+ *  @param rate_hz  the rate wanted, 1000 ... 384000; 0: the track's own
+ *  Fails with ECDC_E_IO (no such file), ECDC_E_FORMAT (not a media file, no audio track). */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_reader_open(const char *path, int rate_hz, ecdc_reader **reader,
+                                                      ecdc_error *err);
+ECDC_API void ecdc_reader_close(ecdc_reader *reader);
+
+/** Reads up to max_samples of the signal. *n_read is 0 only at its end.
+ *  Fails with ECDC_E_FORMAT where the file breaks off or is damaged; the message has the time reached. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_reader_read(ecdc_reader *reader, float *samples, size_t max_samples,
+                                                      size_t *n_read, ecdc_error *err);
+ECDC_API void ecdc_reader_get_info(const ecdc_reader *reader, ecdc_reader_info *info);
+
+/* -------------------------------------------------------------------------------------------- TR grid --- */
+
+/** How frames are given to fMRI volumes (TRs). */
+typedef enum ecdc_alignment {
+    ECDC_ALIGN_GIBLET = 0, /**< giblet's doubles: int(75 * TR) frames per TR, cut or zero-padded */
+    ECDC_ALIGN_EXACT = 1   /**< integers: every frame belongs to exactly one TR, no drift */
+} ecdc_alignment;
+
+/** The frames of each TR. A plain value: copy it freely. Fill it with ecdc_tr_grid_init. */
+typedef struct ecdc_tr_grid {
+    double tr_s;              /**< repetition time in seconds */
+    int64_t tr_num, tr_den;   /**< the same as a fraction in lowest terms: 0.72 s is 18/25 */
+    int frame_rate_hz;        /**< 75 */
+    ecdc_alignment alignment;
+    int64_t frames_per_tr;    /**< row length: giblet int(75 * TR), exact ceil(75 * TR) */
+} ecdc_tr_grid;
+
+/** Makes a grid. @param tr a decimal number ("1.5", "0.72") or a fraction ("2/3") of seconds, taken exactly; more
+ *  than one frame and at most 3600 s. Fails with ECDC_E_ARGUMENT. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_tr_grid_init(ecdc_tr_grid *grid, const char *tr, int frame_rate_hz,
+                                                       ecdc_alignment alignment, ecdc_error *err);
+
+/** Whole TRs in a signal: floor(n_samples / rate / TR), in doubles for giblet, in integers for exact.
+ *  @param with_partial 1: a last part of a TR counts too. */
+ECDC_API int64_t ecdc_tr_grid_count(const ecdc_tr_grid *grid, int64_t n_samples, int sampling_rate_hz,
+                                    int with_partial);
+
+/** The frames of TR i: [*first, *first + *count). For exact the intervals tile the frame axis; for giblet count is
+ *  frames_per_tr or one less (then the row ends with a zero). */
+ECDC_API void ecdc_tr_grid_frames(const ecdc_tr_grid *grid, int64_t i, int64_t *first, int64_t *count);
+
+/** The start of TR i in seconds: i * TR. */
+ECDC_API double ecdc_tr_grid_start_s(const ecdc_tr_grid *grid, int64_t i);
+
+/* -------------------------------------------------------------------------------------------- metrics --- */
+
+/** Measures of a degraded signal against its reference, both mono at one rate and of one length. */
+typedef struct ecdc_metrics {
+    double snr_db;    /**< 10 log10(sum ref^2 / sum (ref - deg)^2); +inf for equal signals */
+    double si_sdr_db; /**< scale-invariant signal-to-distortion ratio, means removed (Le Roux et al. 2019) */
+    double lsd_db;    /**< log-spectral distance: 2048-point Hann, hop 512, 20 log10 with floor 1e-10 */
+} ecdc_metrics;
+
+/** Fails with ECDC_E_ARGUMENT where n_samples is 0, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_compare(const float *reference, const float *degraded, size_t n_samples,
+                                                  ecdc_metrics *metrics, ecdc_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ECDC_H */

@@ -1,0 +1,143 @@
+#include "base/pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+/* Jobs are short (tens of microseconds) and follow each other closely while a signal is being encoded, so threads look
+ * for the next one for a while before they sleep. */
+enum { SPINS = 4000 };
+
+struct pool {
+    int n_threads;
+    int n_started;
+    pthread_t *threads;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    void (*work)(void *context, int part);
+    void *context;
+    atomic_uint generation; /* counts jobs; the publication of work and context */
+    atomic_int running;     /* helpers still at the current job */
+    atomic_int asleep;
+    atomic_bool stop;
+};
+
+struct helper {
+    struct pool *pool;
+    int part;
+};
+
+static inline void relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Waits for a generation other than `seen`. */
+static unsigned next_generation(struct pool *pool, unsigned seen) {
+    unsigned now;
+    for (int i = 0; i < SPINS; i++) {
+        if ((now = atomic_load_explicit(&pool->generation, memory_order_acquire)) != seen)
+            return now;
+        relax();
+    }
+    pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add(&pool->asleep, 1);
+    while ((now = atomic_load(&pool->generation)) == seen)
+        pthread_cond_wait(&pool->wake, &pool->mutex);
+    atomic_fetch_sub(&pool->asleep, 1);
+    pthread_mutex_unlock(&pool->mutex);
+    return now;
+}
+
+static void publish(struct pool *pool) {
+    atomic_fetch_add(&pool->generation, 1);
+    if (atomic_load(&pool->asleep)) {
+        pthread_mutex_lock(&pool->mutex);
+        pthread_cond_broadcast(&pool->wake);
+        pthread_mutex_unlock(&pool->mutex);
+    }
+}
+
+static void *helper_main(void *argument) {
+    struct helper helper = *(struct helper *)argument;
+    free(argument);
+    unsigned seen = 0;
+    for (;;) {
+        seen = next_generation(helper.pool, seen);
+        if (atomic_load(&helper.pool->stop))
+            return NULL;
+        helper.pool->work(helper.pool->context, helper.part);
+        atomic_fetch_sub_explicit(&helper.pool->running, 1, memory_order_release);
+    }
+}
+
+ecdc_status pool_new(int n_threads, struct pool **out, ecdc_error *err) {
+    struct pool *pool = ecdc_alloc_zeros(1, sizeof *pool);
+    if (!pool)
+        return ecdc_fail_memory(err, "threads");
+    pool->n_threads = n_threads;
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->wake, NULL);
+    pool->threads = ecdc_alloc_zeros((size_t)n_threads, sizeof *pool->threads);
+    for (int part = 1; pool->threads && part < n_threads; part++) {
+        struct helper *helper = ecdc_alloc_zeros(1, sizeof *helper);
+        if (helper)
+            *helper = (struct helper){pool, part};
+        if (!helper || pthread_create(&pool->threads[part], NULL, helper_main, helper) != 0) {
+            free(helper);
+            break;
+        }
+        pool->n_started++;
+    }
+    if (!pool->threads || pool->n_started != n_threads - 1) {
+        pool_free(pool);
+        return ecdc_fail(err, ECDC_E_MEMORY, "cannot start %d threads", n_threads);
+    }
+    *out = pool;
+    return ECDC_OK;
+}
+
+void pool_free(struct pool *pool) {
+    if (!pool)
+        return;
+    atomic_store(&pool->stop, true);
+    publish(pool);
+    for (int i = 1; i <= pool->n_started; i++)
+        pthread_join(pool->threads[i], NULL);
+    pthread_cond_destroy(&pool->wake);
+    pthread_mutex_destroy(&pool->mutex);
+    free(pool->threads);
+    free(pool);
+}
+
+int pool_threads(const struct pool *pool) {
+    return pool->n_threads;
+}
+
+void pool_run(struct pool *pool, void (*work)(void *context, int part), void *context) {
+    if (pool->n_threads > 1) {
+        pool->work = work;
+        pool->context = context;
+        atomic_store(&pool->running, pool->n_threads - 1);
+        publish(pool);
+    }
+    work(context, 0);
+    for (int spins = 0; atomic_load_explicit(&pool->running, memory_order_acquire) > 0; spins++) {
+        if (spins < SPINS)
+            relax();
+        else
+            sched_yield(); /* more threads than processors: let the others finish */
+    }
+}
+
+int pool_processors(void) {
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n < 1 ? 1 : n > 256 ? 256 : n;
+}

@@ -1,0 +1,37 @@
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+const char *ecdc_version(void) {
+    return ECDC_VERSION_STRING;
+}
+
+const char *ecdc_status_name(ecdc_status status) {
+    switch (status) {
+    case ECDC_OK: return "ECDC_OK";
+    case ECDC_E_ARGUMENT: return "ECDC_E_ARGUMENT";
+    case ECDC_E_MEMORY: return "ECDC_E_MEMORY";
+    case ECDC_E_IO: return "ECDC_E_IO";
+    case ECDC_E_FORMAT: return "ECDC_E_FORMAT";
+    case ECDC_E_MODEL: return "ECDC_E_MODEL";
+    case ECDC_E_UNSUPPORTED: return "ECDC_E_UNSUPPORTED";
+    case ECDC_E_EXISTS: return "ECDC_E_EXISTS";
+    }
+    return "unknown status";
+}
+
+ecdc_status ecdc_fail(ecdc_error *err, ecdc_status status, const char *format, ...) {
+    if (err) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(err->message, sizeof err->message, format, args);
+        va_end(args);
+        err->status = status;
+    }
+    return status;
+}
+
+ecdc_status ecdc_fail_memory(ecdc_error *err, const char *what) {
+    return ecdc_fail(err, ECDC_E_MEMORY, "out of memory for %s", what);
+}

@@ -1,0 +1,153 @@
+/* Codes -> sums of codebook entries -> SEANet decoder -> samples, as a stream. */
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fifo.h"
+#include "base/memory.h"
+#include "codec/pipeline.h"
+#include "codec/quantizer.h"
+#include "codec/settings.h"
+
+/* Frames per block of the slow layers, and of the fast ones behind them (see pipeline.h). */
+enum { SLOW_FRAMES = 48, FAST_FRAMES = 6 };
+
+struct ecdc_decoder {
+    const ecdc_model *model;
+    size_t n_codebooks;
+    struct engine engine;
+    struct pipeline pipeline;
+    const struct network *codebooks;
+    size_t fast_steps;   /* FAST_FRAMES in rows of the first fast layer */
+    struct fifo samples;
+    uint64_t frames;     /* taken so far, for messages */
+    bool finished, broken;
+};
+
+ecdc_status ecdc_decoder_new(const ecdc_model *model, const ecdc_settings *settings, ecdc_decoder **out,
+                             ecdc_error *err) {
+    ecdc_settings defaults = ecdc_default_settings();
+    int n_codebooks;
+    ecdc_status status = settings_codebooks(model, settings ? settings : &defaults, &n_codebooks, err);
+    if (status != ECDC_OK)
+        return status;
+    ecdc_decoder *d = ecdc_alloc_zeros(1, sizeof *d);
+    if (!d)
+        return ecdc_fail_memory(err, "a decoder");
+    d->model = model;
+    d->n_codebooks = (size_t)n_codebooks;
+    d->fast_steps = FAST_FRAMES * (size_t)model->config.upsampling_ratios[0];
+    d->samples.item_size = sizeof(float);
+    const struct network *net = NULL;
+    status = engine_open(&d->engine, settings ? settings : &defaults, err);
+    if (status == ECDC_OK)
+        status = network_get(model, NETWORK_DECODER, d->engine.kernels, 0, &net, err);
+    if (status == ECDC_OK)
+        status = network_get(model, NETWORK_CODEBOOK_ROWS, d->engine.kernels, n_codebooks, &d->codebooks, err);
+    if (status == ECDC_OK)
+        status = pipeline_init(&d->pipeline, net, err);
+    if (status != ECDC_OK) {
+        ecdc_decoder_free(d);
+        return status;
+    }
+    *out = d;
+    return ECDC_OK;
+}
+
+void ecdc_decoder_free(ecdc_decoder *d) {
+    if (!d)
+        return;
+    pipeline_free(&d->pipeline);
+    engine_close(&d->engine);
+    fifo_free(&d->samples);
+    free(d);
+}
+
+int ecdc_decoder_codebooks(const ecdc_decoder *d) {
+    return (int)d->n_codebooks;
+}
+
+static ecdc_status collect(ecdc_decoder *d, ecdc_error *err) {
+    struct rows *out = &d->pipeline.out;
+    if (out->n == 0)
+        return ECDC_OK;
+    float *samples = fifo_reserve(&d->samples, out->n);
+    if (!samples)
+        return ecdc_fail_memory(err, "samples that were not pulled");
+    memcpy(samples, rows_raw(out, 0), out->n * sizeof *samples);
+    fifo_commit(&d->samples, out->n);
+    rows_drop(out, out->n);
+    return ECDC_OK;
+}
+
+static ecdc_status push_block(ecdc_decoder *d, const int32_t *codes, size_t n, ecdc_error *err) {
+    float *vectors = pipeline_input(&d->pipeline, n, err);
+    if (!vectors)
+        return ECDC_E_MEMORY;
+    quantizer_decode(d->codebooks, d->n_codebooks, codes, n, vectors);
+    ecdc_status status = pipeline_head(&d->pipeline, &d->engine, n, err);
+    if (status == ECDC_OK)
+        status = pipeline_tail(&d->pipeline, &d->engine, d->fast_steps, err);
+    return status == ECDC_OK ? collect(d, err) : status;
+}
+
+static ecdc_status usable(const ecdc_decoder *d, ecdc_error *err) {
+    if (d->broken)
+        return ecdc_fail(err, ECDC_E_MEMORY, "the decoder ran out of memory before: reset or free it");
+    if (d->finished)
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "the signal was finished: reset the decoder for another one");
+    return ECDC_OK;
+}
+
+static ecdc_status check_codes(const ecdc_decoder *d, const int32_t *codes, size_t n_frames, ecdc_error *err) {
+    for (size_t t = 0; t < n_frames; t++)
+        for (size_t q = 0; q < d->n_codebooks; q++) {
+            int32_t code = codes[t * d->n_codebooks + q];
+            if (code < 0 || (size_t)code >= d->codebooks->entries)
+                return ecdc_fail(err, ECDC_E_ARGUMENT, "code %d at frame %llu, codebook %zu is outside 0 to %zu",
+                                 (int)code, (unsigned long long)(d->frames + t), q, d->codebooks->entries - 1);
+        }
+    return ECDC_OK;
+}
+
+ecdc_status ecdc_decoder_push(ecdc_decoder *d, const int32_t *codes, size_t n_frames, ecdc_error *err) {
+    ecdc_status status = usable(d, err);
+    if (status == ECDC_OK)
+        status = check_codes(d, codes, n_frames, err);
+    if (status != ECDC_OK)
+        return status;
+    for (size_t t = 0, part; status == ECDC_OK && t < n_frames; t += part) {
+        part = n_frames - t < SLOW_FRAMES ? n_frames - t : SLOW_FRAMES;
+        status = push_block(d, codes + t * d->n_codebooks, part, err);
+    }
+    d->frames += n_frames;
+    d->broken = status != ECDC_OK;
+    return status;
+}
+
+ecdc_status ecdc_decoder_finish(ecdc_decoder *d, ecdc_error *err) {
+    ecdc_status status = usable(d, err);
+    if (status != ECDC_OK)
+        return status;
+    status = pipeline_finish(&d->pipeline, &d->engine, err);
+    if (status == ECDC_OK)
+        status = collect(d, err);
+    d->finished = true;
+    d->broken = status != ECDC_OK;
+    return status;
+}
+
+size_t ecdc_decoder_ready(const ecdc_decoder *d) {
+    return d->samples.n;
+}
+
+size_t ecdc_decoder_pull(ecdc_decoder *d, float *samples, size_t max_samples) {
+    return fifo_take(&d->samples, samples, max_samples);
+}
+
+void ecdc_decoder_reset(ecdc_decoder *d) {
+    fifo_clear(&d->samples);
+    d->frames = 0;
+    d->finished = false;
+    d->broken = pipeline_reset(&d->pipeline, NULL) != ECDC_OK;
+}

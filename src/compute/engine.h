@@ -1,0 +1,24 @@
+/* Kernels and the threads that run them: what a streaming layer computes with. */
+#ifndef ECDC_COMPUTE_ENGINE_H
+#define ECDC_COMPUTE_ENGINE_H
+
+#include "base/pool.h"
+#include "compute/kernels.h"
+
+struct engine {
+    const struct kernels *kernels;
+    struct pool *pool;
+};
+
+/* Threads and kernels for the settings. ECDC_E_ARGUMENT, ECDC_E_UNSUPPORTED, ECDC_E_MEMORY. */
+ecdc_status engine_open(struct engine *engine, const ecdc_settings *settings, ecdc_error *err);
+void engine_close(struct engine *engine);
+
+/* y[rows] of a product, split over the threads by rows or, where those are few, by columns. */
+void engine_product(const struct engine *engine, const struct product *p, size_t rows);
+
+/* One step of an LSTM layer, split over the threads by groups of units. */
+void engine_lstm_step(const struct engine *engine, const struct recurrence *r, const float *x_gates,
+                      const float *h_prev, float *c, float *h);
+
+#endif

@@ -1,0 +1,89 @@
+/* Choice of kernels at run time, and packing of weights for them. */
+#include "compute/kernels.h"
+
+#include <string.h>
+
+static bool cpu_has(ecdc_cpu cpu) {
+#if defined(__x86_64__)
+    /* The builtin also asks whether the operating system saves the wide registers (XGETBV). */
+    if (cpu == ECDC_CPU_AVX512)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx2");
+    if (cpu == ECDC_CPU_AVX2)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+    return cpu == ECDC_CPU_REFERENCE || cpu == ECDC_CPU_NEON; /* NEON is part of every aarch64 */
+}
+
+const struct kernels *kernels_for(ecdc_cpu cpu) {
+    static const struct kernels *const best_first[] = {
+#ifdef ECDC_HAVE_AVX512
+        &kernels_avx512,
+#endif
+#ifdef ECDC_HAVE_AVX2
+        &kernels_avx2,
+#endif
+#ifdef ECDC_HAVE_NEON
+        &kernels_neon,
+#endif
+        &kernels_reference,
+    };
+    for (size_t i = 0; i < sizeof best_first / sizeof *best_first; i++)
+        if ((cpu == ECDC_CPU_AUTO || best_first[i]->cpu == cpu) && cpu_has(best_first[i]->cpu))
+            return best_first[i];
+    return NULL;
+}
+
+const char *ecdc_cpu_name(ecdc_cpu cpu) {
+    switch (cpu) {
+    case ECDC_CPU_REFERENCE: return "reference";
+    case ECDC_CPU_AVX2: return "avx2";
+    case ECDC_CPU_AVX512: return "avx512";
+    case ECDC_CPU_NEON: return "neon";
+    case ECDC_CPU_AUTO: break;
+    }
+    return kernels_for(ECDC_CPU_AUTO)->name;
+}
+
+/* Panels are 2 vectors wide; where the columns end in at most one vector, the last panel is 1 vector wide. The reference
+ * table has one "vector" per column and walks panels of any width. */
+static size_t panel_width(const struct kernels *k, const struct matrix *m, size_t panel) {
+    size_t first = panel * 2 * k->lanes, left = m->n - first;
+    return left <= k->lanes ? k->lanes : 2 * k->lanes;
+}
+
+void matrix_pack(const struct kernels *k, struct matrix *m, size_t row0, const struct matrix_source *s) {
+    for (size_t c = 0; c < s->columns; c++) {
+        const float *column = s->w + (ptrdiff_t)(c / s->column_inner) * s->column_outer_step +
+                              (ptrdiff_t)(c % s->column_inner) * s->column_inner_step;
+        float *out;
+        size_t step;
+        if (m->dot) {
+            out = m->w + c * ((m->k + k->lanes - 1) / k->lanes * k->lanes) + row0;
+            step = 1;
+        } else {
+            size_t panel = c / (2 * k->lanes), width = panel_width(k, m, panel);
+            out = m->w + panel * 2 * k->lanes * m->k + row0 * width + c % (2 * k->lanes);
+            step = width;
+        }
+        size_t outer = s->rows / s->row_inner;
+        for (size_t i = 0; i < s->row_inner; i++) /* inner rows outside: torch stores (out, in, kernel) */
+            for (size_t o = 0; o < outer; o++)
+                out[(o * s->row_inner + i) * step] =
+                    column[(ptrdiff_t)o * s->row_outer_step + (ptrdiff_t)i * s->row_inner_step];
+    }
+}
+
+size_t recurrence_floats(const struct kernels *k, size_t size) {
+    return (size + k->group - 1) / k->group * 4 * k->group * size;
+}
+
+void recurrence_pack(const struct kernels *k, struct recurrence *r, const float *w_hh) {
+    for (size_t unit = 0; unit < r->size; unit++)
+        for (size_t gate = 0; gate < 4; gate++) {
+            size_t column = gate_column(k, gate, unit), width = 4 * k->group;
+            const float *row = w_hh + (gate * r->size + unit) * r->size;
+            float *out = r->w + column / width * width * r->size + column % width;
+            for (size_t i = 0; i < r->size; i++)
+                out[i * width] = row[i];
+        }
+}

@@ -1,0 +1,116 @@
+/* The operations that a SEANet needs, behind one small table of functions.
+ *
+ * Activations are time-major: row t holds the channels of one time step, so that the receptive field of a
+ * convolution's output t is one contiguous run of kernel * channels floats that begins at row t * stride. Every
+ * convolution is then a matrix product whose left operand is read in place, with a row stride ("ld", in floats) that
+ * has nothing to do with the row's length; nothing is copied or reordered (im2col without the copy).
+ *
+ * Order of summation. Each output is the sum over its products in plain order, one accumulator from 0, the bias added
+ * last (the `dot` form below: VL accumulators, then a fixed tree). No kernel lets the order depend on how many rows or
+ * columns a call covers, so results do not depend, by a single bit, on how a signal is cut or on threads. The SIMD
+ * tables use fused multiply-adds, the reference table does not: tables agree to rounding, not to the bit.
+ */
+#ifndef ECDC_COMPUTE_KERNELS_H
+#define ECDC_COMPUTE_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ecdc.h"
+
+/* A weight matrix of k rows (summed over) and n columns (outputs), packed for one table of kernels. */
+struct matrix {
+    size_t k, n;
+    bool dot;       /* few columns: packed column by column, each output a dot product along k */
+    size_t panels;  /* the unit in which columns are split between threads */
+    float *w;       /* packed; columns are padded with zeros to whole panels */
+    float *bias;    /* padded likewise */
+};
+
+/* Where pack finds its source: element (row, column) is at
+ *     w[(row / row_inner) * row_outer_step + (row % row_inner) * row_inner_step
+ *       + (column / column_inner) * column_outer_step + (column % column_inner) * column_inner_step]. */
+struct matrix_source {
+    const float *w;
+    size_t rows, row_inner, columns, column_inner;
+    ptrdiff_t row_outer_step, row_inner_step, column_outer_step, column_inner_step;
+};
+
+/* One left operand: for row t, `taps` runs of `length` floats, x[t * ld + tap * tap_step + i]. A convolution without
+ * dilation is one run of kernel * channels. */
+struct operand {
+    const float *x;
+    ptrdiff_t ld;
+    size_t taps, tap_step, length;
+};
+
+/* y[t][c] = bias[c] + sum over operands, taps and i of x * w (+ add[t][c]);  elu[t][c] = ELU(y[t][c]). */
+struct product {
+    const struct matrix *m;
+    struct operand in[2]; /* concatenated along k; the second one may be empty (taps 0) */
+    const float *add;     /* NULL, or what is added at the end */
+    float *y, *elu;       /* either may be NULL */
+    ptrdiff_t ld_add, ld_y, ld_elu;
+};
+
+/* One LSTM layer's recurrent half. Columns are ordered in groups of `group` units: for group g the input gates of its
+ * units, then forget, cell and output gates, so that a group's new state follows from its own columns. Sizes that are no
+ * multiple of `group` are padded with units that stay 0. */
+struct recurrence {
+    size_t size;   /* units */
+    size_t groups; /* ceil(size / group) */
+    float *w;      /* [group][size][4 * group columns] */
+};
+
+struct kernels {
+    const char *name;
+    ecdc_cpu cpu;
+    size_t lanes;      /* floats per vector */
+    size_t group;      /* units per LSTM group */
+    size_t tile_rows;  /* rows that the product kernel likes to get at once */
+
+    /* Sizes m for k rows and n columns: fills everything but the pointers; *w_floats and *bias_floats are what they need. */
+    void (*matrix_layout)(struct matrix *m, size_t k, size_t n, size_t *w_floats, size_t *bias_floats);
+    /* Rows [0, p) of the product on columns of panels [panel0, panel1). */
+    void (*product)(const struct product *p, size_t rows, size_t panel0, size_t panel1);
+    /* One time step of groups [g0, g1): gates = x_gates + W h_prev (columns in group order), then
+     *     c = sigmoid(f) * c + sigmoid(i) * tanh(g),  h = sigmoid(o) * tanh(c).
+     * h_prev has `size` floats; c, h and x_gates have groups * group (times 4 for x_gates). h is not h_prev. */
+    void (*lstm_step)(const struct recurrence *r, const float *x_gates, const float *h_prev, float *c, float *h,
+                      size_t g0, size_t g1);
+    /* y = a + b, and elu = ELU(y); y or elu may be NULL. */
+    void (*add)(const float *a, const float *b, float *y, float *elu, size_t n);
+    /* n rounds of fused multiply-adds on registers alone, as many as the processor can overlap: what the speed of the others
+     * is held against. Returns the number of multiply-adds; *sink keeps the compiler from dropping them. */
+    double (*fma_burst)(size_t n, float *sink);
+    /* The lowest index of the smallest value; n > 0. 0 where no value is comparable (all NaN). */
+    size_t (*argmin)(const float *x, size_t n);
+};
+
+/* The table for a choice, NULL where this build or this processor lacks it. ECDC_CPU_AUTO never gives NULL. */
+const struct kernels *kernels_for(ecdc_cpu cpu);
+
+/* Writes rows [row0, row0 + source->rows) of the packed matrix; every element of m->w must have been zeroed or written. */
+void matrix_pack(const struct kernels *k, struct matrix *m, size_t row0, const struct matrix_source *source);
+
+/* Packs recurrent weights, (4 * size, size) in PyTorch's gate order i, f, g, o, into r->w (zeroed before). */
+void recurrence_pack(const struct kernels *k, struct recurrence *r, const float *w_hh);
+size_t recurrence_floats(const struct kernels *k, size_t size);
+
+/* Column of unit u's gate (0 i, 1 f, 2 g, 3 o) in the group order. */
+static inline size_t gate_column(const struct kernels *k, size_t gate, size_t unit) {
+    return (unit / k->group * 4 + gate) * k->group + unit % k->group;
+}
+
+extern const struct kernels kernels_reference;
+#ifdef ECDC_HAVE_AVX2
+extern const struct kernels kernels_avx2;
+#endif
+#ifdef ECDC_HAVE_AVX512
+extern const struct kernels kernels_avx512;
+#endif
+#ifdef ECDC_HAVE_NEON
+extern const struct kernels kernels_neon;
+#endif
+
+#endif

@@ -1,0 +1,276 @@
+/* The fast kernels, written once over a vector type and compiled per instruction set. The including unit has defined
+ * vf, VL, TILE_ROWS and the vf_ operations (vector_*.h), and the table's name.
+ *
+ * The product kernel holds a tile of TILE_ROWS outputs x 2 vectors of columns in registers and walks k: each step
+ * loads two vectors of weights and, per row, broadcasts one input. Weights of a panel (2 vectors of columns) are
+ * contiguous in the order in which they are read. The tile only decides which outputs are computed together: each
+ * output's sum runs over k in order in its own lane. */
+#include "compute/kernels.h"
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+enum { PANEL = 2 * VL, GROUP = 2 * VL, DOT_MAX_COLUMNS = 2, DOT_ROWS = 8 };
+
+/* exp(x) - 1 to about 1 ulp: x = n ln 2 + r, exp(r) - 1 by its series, then 2^n (exp(r) - 1) + (2^n - 1). */
+INLINE vf vf_expm1(vf x) {
+    x = vf_min(vf_max(x, vf_set1(-87.0f)), vf_set1(87.0f));
+    vf n = vf_round(vf_mul(x, vf_set1(1.44269504f)));
+    vf r = vf_fma(n, vf_set1(-0.693145752f), x); /* ln 2 in two parts: n times the first is exact */
+    r = vf_fma(n, vf_set1(-1.42860677e-6f), r);
+    vf s = vf_set1(1.0f / 5040);
+    s = vf_fma(s, r, vf_set1(1.0f / 720));
+    s = vf_fma(s, r, vf_set1(1.0f / 120));
+    s = vf_fma(s, r, vf_set1(1.0f / 24));
+    s = vf_fma(s, r, vf_set1(1.0f / 6));
+    s = vf_fma(s, r, vf_set1(0.5f));
+    vf e = vf_fma(vf_mul(r, r), s, r);
+    vf scale = vf_pow2(n);
+    return vf_fma(scale, e, vf_sub(scale, vf_set1(1)));
+}
+
+/* x above 0, exp(x) - 1 below: one of the two summands is 0. */
+INLINE vf vf_elu(vf x) {
+    vf zero = vf_set1(0);
+    return vf_add(vf_max(x, zero), vf_expm1(vf_min(x, zero)));
+}
+
+INLINE vf vf_sigmoid(vf x) {
+    vf one = vf_set1(1);
+    return vf_div(one, vf_add(one, vf_add(one, vf_expm1(vf_sub(vf_set1(0), x)))));
+}
+
+INLINE vf vf_tanh(vf x) {
+    vf e = vf_expm1(vf_min(vf_max(vf_add(x, x), vf_set1(-40)), vf_set1(40)));
+    return vf_div(e, vf_add(e, vf_set1(2)));
+}
+
+static void matrix_layout(struct matrix *m, size_t k, size_t n, size_t *w_floats, size_t *bias_floats) {
+    m->k = k;
+    m->n = n;
+    m->dot = n <= DOT_MAX_COLUMNS && k >= 2 * VL;
+    m->panels = m->dot ? 1 : (n + PANEL - 1) / PANEL;
+    *w_floats = m->dot ? n * ((k + VL - 1) / VL * VL) : (n + VL - 1) / VL * VL * k;
+    *bias_floats = m->dot ? n : (n + VL - 1) / VL * VL;
+}
+
+INLINE void vf_store_upto(float *p, vf v, size_t n) {
+    if (n >= VL)
+        vf_store(p, v);
+    else
+        vf_store_part(p, v, n);
+}
+
+/* M rows x NV vectors of one panel, from row t. */
+INLINE void tile(const int M, const int NV, const struct product *p, size_t t, size_t first) {
+    vf sum[TILE_ROWS_NARROW][2];
+    UNROLL for (int i = 0; i < M; i++)
+        UNROLL for (int j = 0; j < NV; j++)
+            sum[i][j] = vf_set1(0);
+
+    const float *w = p->m->w + first * p->m->k;
+    for (int o = 0; o < 2; o++) {
+        const struct operand *in = &p->in[o];
+        const ptrdiff_t ld = in->ld;
+        for (size_t tap = 0; tap < in->taps; tap++) {
+            const float *x = in->x + (ptrdiff_t)t * ld + tap * in->tap_step;
+            for (const float *end = x + in->length; x < end; x++) {
+                vf column[2];
+                UNROLL for (int j = 0; j < NV; j++)
+                    column[j] = vf_load(w + j * VL);
+                w += NV * VL;
+                UNROLL for (int i = 0; i < M; i++) {
+                    vf b = vf_set1(x[i * ld]);
+                    UNROLL for (int j = 0; j < NV; j++)
+                        sum[i][j] = vf_fma(b, column[j], sum[i][j]);
+                }
+            }
+        }
+    }
+
+    UNROLL for (int j = 0; j < NV; j++) {
+        size_t c = first + (size_t)j * VL, n = p->m->n - c;
+        vf bias = vf_load(p->m->bias + c);
+        UNROLL for (int i = 0; i < M; i++) {
+            ptrdiff_t row = (ptrdiff_t)t + i;
+            vf y = vf_add(sum[i][j], bias);
+            if (p->add) {
+                const float *a = p->add + row * p->ld_add + (ptrdiff_t)c;
+                y = vf_add(y, n >= VL ? vf_load(a) : vf_load_part(a, n));
+            }
+            if (p->y)
+                vf_store_upto(p->y + row * p->ld_y + (ptrdiff_t)c, y, n);
+            if (p->elu)
+                vf_store_upto(p->elu + row * p->ld_elu + (ptrdiff_t)c, vf_elu(y), n);
+        }
+    }
+}
+
+#define DEFINE_TILE(M, NV)                                                                                   \
+    static void tile_##M##_##NV(const struct product *p, size_t t, size_t first) { tile(M, NV, p, t, first); }
+DEFINE_TILE(1, 1) DEFINE_TILE(2, 1) DEFINE_TILE(6, 1)
+DEFINE_TILE(1, 2) DEFINE_TILE(2, 2)
+static void tile_wide(const struct product *p, size_t t, size_t first) { tile(TILE_ROWS, 2, p, t, first); }
+static void tile_half(const struct product *p, size_t t, size_t first) { tile(TILE_ROWS / 2, 2, p, t, first); }
+static void tile_narrow(const struct product *p, size_t t, size_t first) { tile(TILE_ROWS_NARROW, 1, p, t, first); }
+
+static void panel_rows(const struct product *p, size_t rows, size_t first) {
+    size_t t = 0;
+    if (p->m->n - first > VL) {
+        for (; t + TILE_ROWS <= rows; t += TILE_ROWS)
+            tile_wide(p, t, first);
+        for (; t + TILE_ROWS / 2 <= rows; t += TILE_ROWS / 2)
+            tile_half(p, t, first);
+        for (; t + 2 <= rows; t += 2)
+            tile_2_2(p, t, first);
+        for (; t < rows; t++)
+            tile_1_2(p, t, first);
+    } else {
+        for (; t + TILE_ROWS_NARROW <= rows; t += TILE_ROWS_NARROW)
+            tile_narrow(p, t, first);
+        for (; t + 6 <= rows; t += 6)
+            tile_6_1(p, t, first);
+        for (; t + 2 <= rows; t += 2)
+            tile_2_1(p, t, first);
+        for (; t < rows; t++)
+            tile_1_1(p, t, first);
+    }
+}
+
+/* Few columns: a vector along k per output, DOT_ROWS outputs at a time so that their sums overlap. */
+INLINE void dot_rows(const int M, const struct product *p, size_t t) {
+    const struct matrix *m = p->m;
+    const struct operand *in = &p->in[0];
+    const size_t padded = (m->k + VL - 1) / VL * VL;
+    for (size_t c = 0; c < m->n; c++) {
+        const float *w = m->w + c * padded, *x = in->x + (ptrdiff_t)t * in->ld;
+        vf sum[DOT_ROWS];
+        UNROLL for (int i = 0; i < M; i++)
+            sum[i] = vf_set1(0);
+        size_t k = 0;
+        for (; k + VL <= m->k; k += VL) {
+            vf row = vf_load(w + k);
+            UNROLL for (int i = 0; i < M; i++)
+                sum[i] = vf_fma(vf_load(x + i * in->ld + (ptrdiff_t)k), row, sum[i]);
+        }
+        if (k < m->k) {
+            vf row = vf_load(w + k); /* padded with zeros */
+            UNROLL for (int i = 0; i < M; i++)
+                sum[i] = vf_fma(vf_load_part(x + i * in->ld + (ptrdiff_t)k, m->k - k), row, sum[i]);
+        }
+        UNROLL for (int i = 0; i < M; i++) {
+            ptrdiff_t row = (ptrdiff_t)t + i;
+            float y = vf_sum(sum[i]) + m->bias[c];
+            if (p->add)
+                y += p->add[row * p->ld_add + (ptrdiff_t)c];
+            if (p->y)
+                p->y[row * p->ld_y + (ptrdiff_t)c] = y;
+            if (p->elu) {
+                vf e = vf_elu(vf_set1(y));
+                vf_store_part(p->elu + row * p->ld_elu + (ptrdiff_t)c, e, 1);
+            }
+        }
+    }
+}
+
+static void product(const struct product *p, size_t rows, size_t panel0, size_t panel1) {
+    if (p->m->dot) {
+        size_t t = 0;
+        for (; t + DOT_ROWS <= rows; t += DOT_ROWS)
+            dot_rows(DOT_ROWS, p, t);
+        for (; t < rows; t++)
+            dot_rows(1, p, t);
+        return;
+    }
+    for (size_t panel = panel0; panel < panel1; panel++)
+        panel_rows(p, rows, panel * PANEL);
+}
+
+/* One row against the 8 vectors of a group's four gates: enough independent sums to hide the latency of the FMA; what
+ * limits it is the stream of weights, which no two time steps can share. */
+static void lstm_step(const struct recurrence *r, const float *x_gates, const float *h_prev, float *c, float *h,
+                      size_t g0, size_t g1) {
+    for (size_t g = g0; g < g1; g++) {
+        const float *w = r->w + g * 4 * GROUP * r->size;
+        vf sum[8];
+        UNROLL for (int j = 0; j < 8; j++)
+            sum[j] = vf_set1(0);
+        for (size_t k = 0; k < r->size; k++, w += 8 * VL) {
+            vf b = vf_set1(h_prev[k]);
+            UNROLL for (int j = 0; j < 8; j++)
+                sum[j] = vf_fma(b, vf_load(w + j * VL), sum[j]);
+        }
+        UNROLL for (int j = 0; j < 8; j++)
+            sum[j] = vf_add(sum[j], vf_load(x_gates + g * 4 * GROUP + (size_t)j * VL));
+        UNROLL for (int j = 0; j < 2; j++) {
+            size_t unit = g * GROUP + (size_t)j * VL;
+            vf in = vf_sigmoid(sum[j]), forget = vf_sigmoid(sum[2 + j]);
+            vf cell = vf_tanh(sum[4 + j]), out = vf_sigmoid(sum[6 + j]);
+            vf state = vf_fma(forget, vf_load(c + unit), vf_mul(in, cell));
+            vf_store(c + unit, state);
+            vf_store(h + unit, vf_mul(out, vf_tanh(state)));
+        }
+    }
+}
+
+static void add(const float *a, const float *b, float *y, float *elu, size_t n) {
+    for (size_t i = 0; i < n; i += VL) {
+        size_t part = n - i;
+        vf sum = part >= VL ? vf_add(vf_load(a + i), vf_load(b + i))
+                            : vf_add(vf_load_part(a + i, part), vf_load_part(b + i, part));
+        if (y)
+            vf_store_upto(y + i, sum, part);
+        if (elu)
+            vf_store_upto(elu + i, vf_elu(sum), part);
+    }
+}
+
+static double fma_burst(size_t n, float *sink) {
+    enum { CHAINS = 12 };
+    vf sum[CHAINS], a = vf_set1(sink[0]), b = vf_set1(sink[1]);
+    UNROLL for (int i = 0; i < CHAINS; i++)
+        sum[i] = vf_set1((float)i);
+    for (size_t r = 0; r < n; r++) {
+        UNROLL for (int i = 0; i < CHAINS; i++)
+            sum[i] = vf_fma(sum[i], a, b);
+    }
+    UNROLL for (int i = 1; i < CHAINS; i++)
+        sum[0] = vf_add(sum[0], sum[i]);
+    sink[2] = vf_sum(sum[0]);
+    return (double)n * CHAINS * VL;
+}
+
+static size_t argmin(const float *x, size_t n) {
+    float least = x[0];
+    size_t i = 0;
+    if (n >= VL) {
+        vf v = vf_load(x);
+        for (i = VL; i + VL <= n; i += VL)
+            v = vf_min(v, vf_load(x + i));
+        least = vf_least(v);
+    }
+    for (; i < n; i++)
+        least = x[i] < least ? x[i] : least;
+    for (i = 0; i < n; i++)
+        if (x[i] == least)
+            return i;
+    return 0;
+}
+
+const struct kernels KERNELS_TABLE = {
+    .name = KERNELS_NAME,
+    .cpu = KERNELS_CPU,
+    .lanes = VL,
+    .group = GROUP,
+    .tile_rows = TILE_ROWS,
+    .matrix_layout = matrix_layout,
+    .product = product,
+    .lstm_step = lstm_step,
+    .add = add,
+    .fma_burst = fma_burst,
+    .argmin = argmin,
+};

@@ -1,0 +1,25 @@
+/* Vectors of 16 floats, AVX-512F. */
+#ifndef __AVX512F__
+#error "compile this unit with -mavx512f"
+#endif
+#include <immintrin.h>
+
+enum { VL = 16, TILE_ROWS = 12, TILE_ROWS_NARROW = 24 }; /* 32 registers: 12 x 2 or 24 x 1 sums, weights, broadcast */
+typedef __m512 vf;
+
+static inline vf vf_set1(float x) { return _mm512_set1_ps(x); }
+static inline vf vf_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void vf_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
+static inline vf vf_load_part(const float *p, size_t n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+static inline void vf_store_part(float *p, vf v, size_t n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v); }
+static inline vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
+static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+static inline vf vf_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+static inline vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
+static inline vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); } /* a * b + c */
+static inline vf vf_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+static inline vf vf_pow2(vf n) { return _mm512_scalef_ps(_mm512_set1_ps(1), n); } /* n integral, |n| <= 126 */
+static inline float vf_sum(vf a) { return _mm512_reduce_add_ps(a); }
+static inline float vf_least(vf a) { return _mm512_reduce_min_ps(a); }

@@ -1,0 +1,37 @@
+/* Vectors of 4 floats, aarch64's Advanced SIMD. */
+#ifndef __aarch64__
+#error "compile this unit for aarch64"
+#endif
+#include <arm_neon.h>
+#include <string.h>
+
+enum { VL = 4, TILE_ROWS = 12, TILE_ROWS_NARROW = 24 }; /* 32 registers: 12 x 2 or 24 x 1 sums, weights, broadcast */
+typedef float32x4_t vf;
+
+static inline vf vf_set1(float x) { return vdupq_n_f32(x); }
+static inline vf vf_load(const float *p) { return vld1q_f32(p); }
+static inline void vf_store(float *p, vf v) { vst1q_f32(p, v); }
+static inline vf vf_load_part(const float *p, size_t n) {
+    float part[4] = {0};
+    memcpy(part, p, n * sizeof *p);
+    return vld1q_f32(part);
+}
+static inline void vf_store_part(float *p, vf v, size_t n) {
+    float part[4];
+    vst1q_f32(part, v);
+    memcpy(p, part, n * sizeof *p);
+}
+static inline vf vf_add(vf a, vf b) { return vaddq_f32(a, b); }
+static inline vf vf_sub(vf a, vf b) { return vsubq_f32(a, b); }
+static inline vf vf_mul(vf a, vf b) { return vmulq_f32(a, b); }
+static inline vf vf_div(vf a, vf b) { return vdivq_f32(a, b); }
+static inline vf vf_min(vf a, vf b) { return vminq_f32(a, b); }
+static inline vf vf_max(vf a, vf b) { return vmaxq_f32(a, b); }
+static inline vf vf_fma(vf a, vf b, vf c) { return vfmaq_f32(c, a, b); } /* a * b + c */
+static inline vf vf_round(vf a) { return vrndnq_f32(a); }
+static inline vf vf_pow2(vf n) { /* n integral, |n| <= 126 */
+    int32x4_t bits = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
+    return vreinterpretq_f32_s32(vshlq_n_s32(bits, 23));
+}
+static inline float vf_sum(vf a) { return vaddvq_f32(a); }
+static inline float vf_least(vf a) { return vminvq_f32(a); }

@@ -1,0 +1,342 @@
+#include "media/decode.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include <libavutil/intreadwrite.h>
+#include <libavutil/mathematics.h>
+#include <libavutil/samplefmt.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "media/track.h"
+
+/* Where t = 0 lies. In files it is the zero of the container's clock. Two kinds of clock begin elsewhere:
+ * - Broadcast streams (MPEG-TS, Ogg) start at any number; t = 0 is where their first track starts.
+ * - Formats without a clock of their own (MP3) count from the first decoded sample, with the encoder's priming, which
+ *   is not sound and is skipped: the first packet then has time 0 and priming to skip, and t = 0 is where the sound
+ *   starts. Formats with edit lists (MP4) or a codec delay (Matroska) give such a packet a negative time instead. */
+
+static const int rate_min = 1000, rate_max = 768000; /* Hz; DSD decodes to 352 800 */
+static const int64_t position_max = INT64_C(1) << 53;
+
+struct decoder {
+    struct track track;
+    AVCodecContext *codec;
+    AVPacket *packet;
+    AVFrame *frame;
+    int rate, channels;   /* 0 until the first frame */
+    bool started;         /* the first packet was seen */
+    int64_t first_pts;    /* of the first packet */
+    int64_t priming;      /* samples before t = 0 of a clock that began with the priming */
+    int64_t next_at;      /* where the next block starts if it has no time */
+    int64_t n_decoded;
+    double others_end_s;  /* time that the other tracks reached, where they are read */
+    bool skipped;         /* undecodable packets before the first frame of a broadcast */
+    bool ahead;           /* `first` was decoded by decoder_open */
+    struct block first;
+    float *mono;
+    size_t mono_room;
+};
+
+static double seconds(const struct decoder *d, int64_t samples) {
+    return d->rate ? (double)samples / d->rate : 0;
+}
+
+static ecdc_status fail_damaged(const struct decoder *d, int code, ecdc_error *err) {
+    if (code == AVERROR(ENOMEM))
+        return ecdc_fail_memory(err, "decoding");
+    char text[AV_ERROR_MAX_STRING_SIZE] = "";
+    av_strerror(code, text, sizeof text);
+    if (code == AVERROR_PATCHWELCOME)
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: the sound at %.3f s cannot be decoded (%s)", d->track.name,
+                         seconds(d, d->next_at), text);
+    return ecdc_fail(err, ECDC_E_FORMAT, "%s: is damaged at %.3f s (%s)", d->track.name, seconds(d, d->next_at), text);
+}
+
+/* ------------------------------------------------------------------------------------------------ mono --- */
+
+/* The mean of the channels. The sum is a double, so that 16- and 24-bit samples and powers of two of channels are
+ * exact; the only rounding is that to float. */
+#define MIX(type, zero)                                                                                               \
+    for (int i = 0; i < n; i++) {                                                                                     \
+        double sum = 0;                                                                                               \
+        for (int c = 0; c < channels; c++)                                                                            \
+            sum += (double)(planar ? ((const type *)planes[c])[i] : ((const type *)planes[0])[i * channels + c]) -    \
+                   (zero);                                                                                            \
+        mono[i] = (float)(sum * scale / channels);                                                                    \
+    }
+
+static bool mix(const AVFrame *frame, float *mono) {
+    const int n = frame->nb_samples, channels = frame->ch_layout.nb_channels;
+    const bool planar = av_sample_fmt_is_planar(frame->format);
+    uint8_t *const *planes = frame->extended_data;
+    double scale = 1;
+    switch (av_get_packed_sample_fmt(frame->format)) {
+    case AV_SAMPLE_FMT_U8: scale = 0x1p-7; MIX(uint8_t, 128) break;
+    case AV_SAMPLE_FMT_S16: scale = 0x1p-15; MIX(int16_t, 0) break;
+    case AV_SAMPLE_FMT_S32: scale = 0x1p-31; MIX(int32_t, 0) break;
+    case AV_SAMPLE_FMT_S64: scale = 0x1p-63; MIX(int64_t, 0) break;
+    case AV_SAMPLE_FMT_FLT: MIX(float, 0) break;
+    case AV_SAMPLE_FMT_DBL: MIX(double, 0) break;
+    default: return false;
+    }
+    return true;
+}
+
+#undef MIX
+
+/* ------------------------------------------------------------------------------------------------ time --- */
+
+/* A timestamp of the track in samples since t = 0; false if it is none or out of range. */
+static bool position_of(const struct decoder *d, int64_t pts, int64_t *at) {
+    AVRational base = d->track.stream->time_base, samples = {1, d->rate};
+    if (pts == AV_NOPTS_VALUE || base.num <= 0 || base.den <= 0)
+        return false;
+    int64_t position = av_rescale_q(pts, base, samples), zero = d->priming;
+    if (track_clock_is_broadcast(&d->track) && d->track.format->start_time > 0)
+        zero = av_rescale_q(d->track.format->start_time, AV_TIME_BASE_Q, samples);
+    if (position < -position_max || position > position_max || zero > position_max)
+        return false;
+    *at = position - zero;
+    return true;
+}
+
+/* What must be known before the first frame comes out. */
+static void note_first_packet(struct decoder *d) {
+    d->started = true;
+    d->first_pts = d->packet->pts;
+    size_t n = 0;
+    const uint8_t *skip = av_packet_get_side_data(d->packet, AV_PKT_DATA_SKIP_SAMPLES, &n);
+    if (skip && n >= 10 && d->packet->pts == 0 && !track_clock_is_broadcast(&d->track))
+        d->priming = AV_RL32(skip);
+}
+
+/* -------------------------------------------------------------------------------------------- decoding --- */
+
+static ecdc_status check_frame(struct decoder *d, ecdc_error *err) {
+    int rate = d->frame->sample_rate, channels = d->frame->ch_layout.nb_channels;
+    if (d->rate == 0) {
+        if (rate < rate_min || rate > rate_max)
+            return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: a sampling rate of %d Hz", d->track.name, rate);
+        if (channels < 1)
+            return ecdc_fail(err, ECDC_E_FORMAT, "%s: an audio track without channels", d->track.name);
+        d->rate = rate;
+        d->channels = channels;
+    } else if (rate != d->rate || channels != d->channels) {
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED,
+                         "%s: the sound changes from %d channels at %d Hz to %d channels at %d Hz at %.3f s",
+                         d->track.name, d->channels, d->rate, channels, rate, seconds(d, d->next_at));
+    }
+    return ECDC_OK;
+}
+
+/* Turns d->frame into a block. */
+static ecdc_status make_block(struct decoder *d, struct block *block, ecdc_error *err) {
+    ecdc_status status = check_frame(d, err);
+    if (status != ECDC_OK)
+        return status;
+    size_t n = (size_t)d->frame->nb_samples;
+    if (n > d->mono_room) {
+        float *mono = ecdc_alloc_floats(n);
+        if (!mono)
+            return ecdc_fail_memory(err, "decoding");
+        free(d->mono);
+        d->mono = mono;
+        d->mono_room = n;
+    }
+    int64_t at = d->next_at, pts = d->frame->pts;
+    if (pts == AV_NOPTS_VALUE)
+        pts = d->frame->best_effort_timestamp;
+    if (pts == AV_NOPTS_VALUE && d->n_decoded == 0)
+        pts = d->first_pts; /* decoders with delay (WMA) time no frame */
+    bool timed = position_of(d, pts, &at);
+    if (!mix(d->frame, d->mono))
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: samples of the format %s", d->track.name,
+                         av_get_sample_fmt_name(d->frame->format));
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(d->mono[i]))
+            return ecdc_fail(err, ECDC_E_FORMAT, "%s: the sample at %.6f s is not a finite number", d->track.name,
+                             seconds(d, at + (int64_t)i));
+    *block = (struct block){.samples = d->mono, .n = n, .at = at, .timed = timed};
+    d->next_at = at + (int64_t)n;
+    d->n_decoded += (int64_t)n;
+    return ECDC_OK;
+}
+
+static void note_other_track(struct decoder *d) {
+    const AVPacket *p = d->packet;
+    const AVStream *stream = d->track.format->streams[p->stream_index];
+    if (p->pts != AV_NOPTS_VALUE) {
+        double end_s = ((double)p->pts + (double)p->duration) * av_q2d(stream->time_base);
+        if (end_s > d->others_end_s)
+            d->others_end_s = end_s;
+    }
+}
+
+/* Reads packets until one is in the codec, or tells the codec that there are no more. */
+static ecdc_status feed(struct decoder *d, ecdc_error *err) {
+    for (;;) {
+        int code = av_read_frame(d->track.format, d->packet);
+        if (d->track.io->error < 0) /* FFmpeg reports most of these as the end of the file */
+            code = d->track.io->error;
+        if (code == AVERROR_EOF) {
+            code = avcodec_send_packet(d->codec, NULL);
+            return code < 0 && code != AVERROR_EOF ? fail_damaged(d, code, err) : ECDC_OK;
+        }
+        if (code < 0)
+            return fail_damaged(d, code, err);
+        /* An empty packet would be taken for the end. */
+        bool wanted = d->packet->stream_index == d->track.stream->index && d->packet->size > 0;
+        if (wanted) {
+            if (!d->started)
+                note_first_packet(d);
+            code = avcodec_send_packet(d->codec, d->packet);
+        } else {
+            note_other_track(d);
+        }
+        av_packet_unref(d->packet);
+        if (!wanted)
+            continue;
+        /* A broadcast is cut anywhere: its first packets may lack what they build on. */
+        if (code == AVERROR_INVALIDDATA && d->n_decoded == 0 && track_clock_is_broadcast(&d->track)) {
+            d->skipped = true;
+            continue;
+        }
+        return code < 0 ? fail_damaged(d, code, err) : ECDC_OK;
+    }
+}
+
+/* At the end: is what the header promised there? Small differences are normal; a tenth and a second are not. */
+static ecdc_status check_end(const struct decoder *d, ecdc_error *err) {
+    if (d->skipped && d->n_decoded == 0)
+        return fail_damaged(d, AVERROR_INVALIDDATA, err);
+    double reached_s = fmax(seconds(d, d->next_at), seconds(d, d->n_decoded));
+    double furthest_s = fmax(reached_s, d->others_end_s), claim_s = d->track.claim_s;
+    if (furthest_s < 0.9 * claim_s && claim_s - furthest_s > 1)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: breaks off at %.3f s of %.3f s", d->track.name, reached_s, claim_s);
+    return ECDC_OK;
+}
+
+static ecdc_status decode_block(struct decoder *d, struct block *block, ecdc_error *err) {
+    for (;;) {
+        int code = avcodec_receive_frame(d->codec, d->frame);
+        ecdc_status status = ECDC_OK;
+        if (code == AVERROR(EAGAIN)) {
+            status = feed(d, err);
+        } else if (code == AVERROR_EOF) {
+            status = check_end(d, err);
+            if (status == ECDC_OK)
+                *block = (struct block){.at = d->next_at};
+            return status;
+        } else if (code == AVERROR_INVALIDDATA && d->n_decoded == 0 && track_clock_is_broadcast(&d->track)) {
+            d->skipped = true;
+        } else if (code < 0) {
+            return fail_damaged(d, code, err);
+        } else {
+            bool empty = d->frame->nb_samples <= 0;
+            status = empty ? ECDC_OK : make_block(d, block, err);
+            av_frame_unref(d->frame);
+            if (!empty)
+                return status;
+        }
+        if (status != ECDC_OK)
+            return status;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------ life cycle --- */
+
+static ecdc_status open_codec(struct decoder *d, ecdc_error *err) {
+    d->codec = avcodec_alloc_context3(d->track.codec);
+    d->packet = av_packet_alloc();
+    d->frame = av_frame_alloc();
+    if (!d->codec || !d->packet || !d->frame)
+        return ecdc_fail_memory(err, "a decoder");
+    int code = avcodec_parameters_to_context(d->codec, d->track.stream->codecpar);
+    if (code >= 0) {
+        d->codec->pkt_timebase = d->track.stream->time_base; /* needed to move times past skipped samples */
+        d->codec->thread_count = 1;
+        /* FLAC frames have checksums that its decoder ignores by default. Other codecs would begin to refuse files
+         * that merely deviate from their standard. */
+        if (d->codec->codec_id == AV_CODEC_ID_FLAC)
+            d->codec->err_recognition |= AV_EF_CRCCHECK | AV_EF_EXPLODE;
+        code = avcodec_open2(d->codec, d->track.codec, NULL);
+    }
+    if (code == AVERROR(ENOMEM))
+        return ecdc_fail_memory(err, "a decoder");
+    if (code < 0) {
+        char text[AV_ERROR_MAX_STRING_SIZE] = "";
+        av_strerror(code, text, sizeof text);
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: its audio track (%s) cannot be decoded (%s)", d->track.name,
+                         d->track.codec->name, text);
+    }
+    return ECDC_OK;
+}
+
+ecdc_status decoder_open(const char *path, struct decoder **out, ecdc_error *err) {
+    struct decoder *d = ecdc_alloc_zeros(1, sizeof *d);
+    if (!d)
+        return ecdc_fail_memory(err, "a decoder");
+    d->first_pts = AV_NOPTS_VALUE;
+    ecdc_status status = track_open(&d->track, path, err);
+    if (status == ECDC_OK)
+        status = open_codec(d, err);
+    if (status == ECDC_OK)
+        status = decode_block(d, &d->first, err); /* rate and channels of some codecs are known only now */
+    if (status == ECDC_OK && d->rate == 0) {       /* a track without sound */
+        d->rate = d->track.stream->codecpar->sample_rate;
+        d->channels = d->track.stream->codecpar->ch_layout.nb_channels;
+        if (d->rate < rate_min || d->rate > rate_max)
+            status = ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: a sampling rate of %d Hz", d->track.name, d->rate);
+    }
+    if (status != ECDC_OK) {
+        decoder_close(d);
+        return status;
+    }
+    d->ahead = true;
+    *out = d;
+    return ECDC_OK;
+}
+
+void decoder_facts_of(const struct decoder *d, struct decoder_facts *facts) {
+    const AVFormatContext *format = d->track.format;
+    const AVStream *stream = d->track.stream;
+    double hint_s = 0;
+    if (stream->duration > 0)
+        hint_s = (double)stream->duration * av_q2d(stream->time_base);
+    else if (format->duration > 0)
+        hint_s = (double)format->duration / AV_TIME_BASE;
+    *facts = (struct decoder_facts){
+        .name = d->track.name,
+        .rate_hz = d->rate,
+        .channels = d->channels,
+        .tick = av_q2d(stream->time_base) * d->rate,
+        .clock_may_reset = track_clock_is_broadcast(&d->track),
+        .duration_hint_s = isfinite(hint_s) && hint_s > 0 ? hint_s : 0,
+    };
+}
+
+ecdc_status decoder_next(struct decoder *d, struct block *block, ecdc_error *err) {
+    if (d->ahead) {
+        d->ahead = false;
+        *block = d->first;
+        return ECDC_OK;
+    }
+    return decode_block(d, block, err);
+}
+
+int64_t decoder_samples(const struct decoder *d) {
+    return d->ahead ? 0 : d->n_decoded;
+}
+
+void decoder_close(struct decoder *d) {
+    if (!d)
+        return;
+    av_frame_free(&d->frame);
+    av_packet_free(&d->packet);
+    avcodec_free_context(&d->codec);
+    track_close(&d->track);
+    free(d->mono);
+    free(d);
+}

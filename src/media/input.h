@@ -1,0 +1,26 @@
+/* A regular file that is read: what the readers of .npy and .ecdc share. */
+#ifndef ECDC_MEDIA_INPUT_H
+#define ECDC_MEDIA_INPUT_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "ecdc.h"
+
+struct input {
+    FILE *file;
+    char *path;    /* for messages */
+    uint64_t size; /* bytes, when it was opened */
+    uint64_t read; /* where the next byte is read */
+};
+
+/* ECDC_E_IO where the path cannot be opened or is not a regular file. Never waits for a FIFO. */
+ecdc_status input_open(struct input *in, const char *path, ecdc_error *err);
+/* Exactly n bytes; ECDC_E_FORMAT where the file ends before. */
+ecdc_status input_read(struct input *in, void *bytes, size_t n, ecdc_error *err);
+/* The next read begins at `offset`, which must not lie behind the end. */
+ecdc_status input_seek(struct input *in, uint64_t offset, ecdc_error *err);
+/* Fine on a zeroed struct and after input_open failed. */
+void input_close(struct input *in);
+
+#endif

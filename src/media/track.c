@@ -1,0 +1,224 @@
+#include "media/track.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <libavutil/mem.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+
+/* ----------------------------------------------------------------------------------------------- bytes --- */
+
+static ecdc_status fail_av(const struct track *t, ecdc_status status, const char *what, int code, ecdc_error *err) {
+    if (code == AVERROR(ENOMEM))
+        return ecdc_fail_memory(err, "a media file");
+    char text[AV_ERROR_MAX_STRING_SIZE] = "";
+    av_strerror(code, text, sizeof text);
+    return ecdc_fail(err, status, "%s: %s (%s)", t->name, what, text);
+}
+
+/* FFmpeg would take "http://..." or "concat:..." for something to be fetched; with "file:" before it, every path is a
+ * file's name. */
+static ecdc_status open_bytes(struct track *t, const char *path, char **url, ecdc_error *err) {
+    bool standard = strcmp(path, "-") == 0;
+    t->name = ecdc_strdup(standard ? "standard input" : path);
+    *url = standard ? ecdc_strdup("pipe:0") : ecdc_strfmt("file:%s", path);
+    if (!t->name || !*url)
+        return ecdc_fail_memory(err, "a media file");
+    if (!standard) { /* FFmpeg's own words for these would be odd ones */
+        struct stat st;
+        if (stat(path, &st) != 0)
+            return ecdc_fail(err, ECDC_E_IO, "%s: %s", path, strerror(errno));
+        if (S_ISDIR(st.st_mode))
+            return ecdc_fail(err, ECDC_E_IO, "%s: %s", path, strerror(EISDIR));
+        if (S_ISREG(st.st_mode) && st.st_size == 0)
+            return ecdc_fail(err, ECDC_E_FORMAT, "%s: is empty, not a media file", path);
+    }
+    AVDictionary *options = NULL;
+    int code = av_dict_set(&options, "protocol_whitelist", "file,pipe", 0);
+    if (code >= 0)
+        code = avio_open2(&t->io, *url, AVIO_FLAG_READ, NULL, &options);
+    av_dict_free(&options);
+    if (code >= 0)
+        return ECDC_OK;
+    char text[AV_ERROR_MAX_STRING_SIZE] = "";
+    av_strerror(code, text, sizeof text);
+    return code == AVERROR(ENOMEM) ? ecdc_fail_memory(err, "a media file")
+                                   : ecdc_fail(err, ECDC_E_IO, "%s: %s", t->name, text);
+}
+
+/* Playlists, and formats whose sound may lie in other files, ask here for each of them. */
+static int refuse_other_files(AVFormatContext *format, AVIOContext **io, const char *url, int flags,
+                              AVDictionary **options) {
+    (void)io, (void)url, (void)flags, (void)options;
+    ((struct track *)format->opaque)->asked_for_more = true;
+    return AVERROR(EPERM);
+}
+
+/* ---------------------------------------------------------------------------------------------- format --- */
+
+static bool is_format(const AVInputFormat *format, const char *name) {
+    size_t n = strlen(name);
+    for (const char *at = format->name; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        if (strncmp(at, name, n) == 0 && (at[n] == ',' || at[n] == '\0'))
+            return true;
+    return false;
+}
+
+/* FFmpeg's WAV reader takes a file that was cut short as if its header had promised no more, so we read the promise
+ * ourselves. Only one that goes beyond the file's end counts: then the bytes decide, and the header's bytes per second,
+ * which some writers get wrong, serve only to say how much. Sizes that no program means, which stand for "not known",
+ * promise nothing. Leaves the position at 0. */
+static double wav_claim(AVIOContext *io) {
+    enum { MOST_CHUNKS = 100, FMT_BYTES = 12, UNKNOWN = 0x7ff00000 };
+    double claim_s = 0;
+    uint32_t bytes_per_second = 0;
+    if (avio_rl32(io) == MKTAG('R', 'I', 'F', 'F') && avio_skip(io, 4) > 0 &&
+        avio_rl32(io) == MKTAG('W', 'A', 'V', 'E'))
+        for (int i = 0; i < MOST_CHUNKS && !avio_feof(io); i++) {
+            uint32_t tag = avio_rl32(io), size = avio_rl32(io);
+            if (tag == MKTAG('d', 'a', 't', 'a')) {
+                if (bytes_per_second && size < UNKNOWN && avio_tell(io) + (int64_t)size > avio_size(io))
+                    claim_s = (double)size / bytes_per_second;
+                break;
+            }
+            int64_t next = avio_tell(io) + size + (size & 1);
+            if (tag == MKTAG('f', 'm', 't', ' ') && size >= FMT_BYTES && avio_skip(io, 8) > 0)
+                bytes_per_second = avio_rl32(io);
+            if (avio_seek(io, next, SEEK_SET) < 0)
+                break;
+        }
+    return avio_seek(io, 0, SEEK_SET) == 0 ? claim_s : 0;
+}
+
+static ecdc_status open_format(struct track *t, const char *url, ecdc_error *err) {
+    const AVInputFormat *format = NULL;
+    int code = av_probe_input_buffer2(t->io, &format, url, NULL, 0, 0);
+    if (t->io->error < 0)
+        return fail_av(t, ECDC_E_IO, "cannot be read", t->io->error, err);
+    if (code >= 0 && is_format(format, "tty")) /* that is, a name that ends in .txt or .nfo */
+        code = AVERROR_INVALIDDATA;
+    if (code < 0)
+        return fail_av(t, ECDC_E_FORMAT, "not a media file that FFmpeg can read",
+                       code == AVERROR_EOF ? AVERROR_INVALIDDATA : code, err);
+    if (is_format(format, "wav") && t->io->seekable)
+        t->claim_s = wav_claim(t->io);
+
+    if (!(t->format = avformat_alloc_context()))
+        return ecdc_fail_memory(err, "a media file");
+    t->format->pb = t->io;
+    t->format->opaque = t;
+    t->format->io_open = refuse_other_files;
+    /* For readers that open further files past io_open: a list that no protocol is on. */
+    if (!(t->format->protocol_whitelist = av_strdup("none")))
+        return ecdc_fail_memory(err, "a media file");
+    code = avformat_open_input(&t->format, url, format, NULL); /* frees t->format where it fails */
+    bool playlist = is_format(format, "hls") || is_format(format, "concat") || is_format(format, "dash") ||
+                    is_format(format, "imf");
+    if (t->asked_for_more || (code < 0 && playlist))
+        return ecdc_fail(err, ECDC_E_FORMAT,
+                         "%s: is a list of other files (%s), which are not opened; give those files", t->name,
+                         format->name);
+    if (code < 0 && t->io->error < 0)
+        return fail_av(t, ECDC_E_IO, "cannot be read", t->io->error, err);
+    return code < 0 ? fail_av(t, ECDC_E_FORMAT, "not a media file that FFmpeg can read", code, err) : ECDC_OK;
+}
+
+/* ----------------------------------------------------------------------------------------------- track --- */
+
+static ecdc_status fail_no_audio(const struct track *t, ecdc_error *err) {
+    char found[400] = "";
+    size_t n = 0;
+    for (unsigned i = 0; i < t->format->nb_streams && n < sizeof found; i++) {
+        const AVCodecParameters *par = t->format->streams[i]->codecpar;
+        const char *type = av_get_media_type_string(par->codec_type);
+        n += (size_t)snprintf(found + n, sizeof found - n, "%s%s %s", i ? ", " : "", type ? type : "unknown",
+                              avcodec_get_name(par->codec_id));
+    }
+    return ecdc_fail(err, ECDC_E_FORMAT, "%s: has no audio track (found: %s)", t->name, n ? found : "nothing");
+}
+
+/* Which claims about the length stand in the file must be noted before avformat_find_stream_info fills in estimates. */
+struct claims {
+    int64_t whole;
+    unsigned n;
+    int64_t *of_stream; /* n durations */
+};
+
+static bool note_claims(const AVFormatContext *format, struct claims *c) {
+    c->whole = format->duration;
+    c->n = format->nb_streams;
+    c->of_stream = ecdc_alloc_array(c->n, sizeof *c->of_stream);
+    for (unsigned i = 0; c->of_stream && i < c->n; i++)
+        c->of_stream[i] = format->streams[i]->duration;
+    return c->of_stream != NULL;
+}
+
+static void take_claim(struct track *t, const struct claims *c) {
+    unsigned i = (unsigned)t->stream->index;
+    if (t->claim_s > 0)
+        return;
+    if (i < c->n && c->of_stream[i] > 0) {
+        t->claim_s = (double)c->of_stream[i] * av_q2d(t->stream->time_base);
+    } else if (c->whole > 0) {
+        t->claim_s = (double)c->whole / AV_TIME_BASE;
+        t->claim_is_whole = true;
+    }
+}
+
+static ecdc_status choose_track(struct track *t, ecdc_error *err) {
+    int index = av_find_best_stream(t->format, AVMEDIA_TYPE_AUDIO, -1, -1, &t->codec, 0);
+    if (index == AVERROR_DECODER_NOT_FOUND) {
+        index = av_find_best_stream(t->format, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: FFmpeg has no decoder for its audio track (%s)", t->name,
+                         index < 0 ? "unknown" : avcodec_get_name(t->format->streams[index]->codecpar->codec_id));
+    }
+    if (index < 0)
+        return fail_no_audio(t, err);
+    t->stream = t->format->streams[index];
+    return ECDC_OK;
+}
+
+ecdc_status track_open(struct track *t, const char *path, ecdc_error *err) {
+    memset(t, 0, sizeof *t);
+    char *url = NULL;
+    struct claims claims = {0};
+    ecdc_status status = open_bytes(t, path, &url, err);
+    if (status == ECDC_OK)
+        status = open_format(t, url, err);
+    if (status == ECDC_OK && !note_claims(t->format, &claims))
+        status = ecdc_fail_memory(err, "a media file");
+    if (status == ECDC_OK) {
+        int code = avformat_find_stream_info(t->format, NULL);
+        if (code < 0)
+            status = fail_av(t, ECDC_E_FORMAT, "its tracks cannot be read", code, err);
+    }
+    if (status == ECDC_OK)
+        status = choose_track(t, err);
+    if (status == ECDC_OK) {
+        take_claim(t, &claims);
+        /* The other tracks are only worth reading where the claim is about all of them. */
+        for (unsigned i = 0; i < t->format->nb_streams && !t->claim_is_whole; i++)
+            if (t->format->streams[i] != t->stream)
+                t->format->streams[i]->discard = AVDISCARD_ALL;
+    }
+    free(claims.of_stream);
+    free(url);
+    if (status != ECDC_OK)
+        track_close(t);
+    return status;
+}
+
+void track_close(struct track *t) {
+    avformat_close_input(&t->format); /* leaves io to us */
+    avio_closep(&t->io);
+    free(t->name);
+    memset(t, 0, sizeof *t);
+}
+
+bool track_clock_is_broadcast(const struct track *t) {
+    return t->format->iformat->flags & AVFMT_TS_DISCONT;
+}

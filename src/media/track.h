@@ -1,0 +1,33 @@
+/* The audio track of a media file, opened with FFmpeg so that an untrusted file can do no more than be read. */
+#ifndef ECDC_MEDIA_TRACK_H
+#define ECDC_MEDIA_TRACK_H
+
+#include <stdbool.h>
+
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+
+#include "ecdc.h"
+
+struct track {
+    char *name; /* for messages: the path, or "standard input" */
+    AVIOContext *io;
+    AVFormatContext *format;
+    AVStream *stream; /* the audio track; others are discarded where that costs nothing */
+    const AVCodec *codec;
+    bool asked_for_more; /* the file named other files, which were not opened */
+    /* What the header claims about the length, as opposed to what FFmpeg estimates; 0 where it claims nothing. */
+    double claim_s;
+    bool claim_is_whole; /* of all tracks together, not of the audio track alone */
+};
+
+/* path: a file, or "-" for standard input. Fails with ECDC_E_IO, ECDC_E_FORMAT (not a media file; no audio track; a
+ * playlist), ECDC_E_UNSUPPORTED (no decoder), ECDC_E_MEMORY. */
+ecdc_status track_open(struct track *t, const char *path, ecdc_error *err);
+/* Fine on a zeroed struct and after track_open failed. */
+void track_close(struct track *t);
+
+/* The clock may jump within a file and begin anywhere (broadcast streams). */
+bool track_clock_is_broadcast(const struct track *t);
+
+#endif

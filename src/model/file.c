@@ -1,0 +1,123 @@
+#include "model/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+
+static ecdc_status fail_errno(ecdc_error *err, const char *what, const char *path) {
+    char reason[128] = "unknown error";
+    int code = errno;
+#if defined(__GLIBC__)
+    return ecdc_fail(err, ECDC_E_IO, "cannot %s %s: %s", what, path, strerror_r(code, reason, sizeof reason));
+#else
+    strerror_r(code, reason, sizeof reason);
+    return ecdc_fail(err, ECDC_E_IO, "cannot %s %s: %s", what, path, reason);
+#endif
+}
+
+/* A descriptor of a regular file and its size. */
+static ecdc_status open_regular(const char *path, int *fd, size_t *size, ecdc_error *err) {
+    /* not blocking: a named pipe without a writer would hold us for ever */
+    int f = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (f < 0)
+        return fail_errno(err, "open", path);
+    struct stat st;
+    ecdc_status status = ECDC_OK;
+    if (fstat(f, &st) != 0)
+        status = fail_errno(err, "look at", path);
+    else if (S_ISDIR(st.st_mode))
+        status = ecdc_fail(err, ECDC_E_IO, "cannot read %s: it is a directory", path);
+    else if (!S_ISREG(st.st_mode))
+        status = ecdc_fail(err, ECDC_E_IO, "cannot read %s: it is not a regular file", path);
+    else if ((uint64_t)st.st_size > SIZE_MAX / 2)
+        status = ecdc_fail(err, ECDC_E_IO, "cannot read %s: it is too large", path);
+    if (status) {
+        close(f);
+        return status;
+    }
+    *fd = f;
+    *size = (size_t)st.st_size;
+    return ECDC_OK;
+}
+
+static ecdc_status read_all(int fd, const char *path, char *text, size_t *n, ecdc_error *err) {
+    size_t done = 0;
+    while (done < *n) {
+        ssize_t got = read(fd, text + done, *n - done);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fail_errno(err, "read", path);
+        if (got == 0)
+            break; /* it became shorter */
+        done += (size_t)got;
+    }
+    *n = done;
+    return ECDC_OK;
+}
+
+ecdc_status file_read_text(const char *path, size_t max, char **text, size_t *n, ecdc_error *err) {
+    int fd;
+    size_t size;
+    ecdc_status status = open_regular(path, &fd, &size, err);
+    if (status)
+        return status;
+    char *buffer = NULL;
+    if (size > max)
+        status = ecdc_fail(err, ECDC_E_FORMAT, "%s has %zu bytes; at most %zu are expected", path, size, max);
+    else if (!(buffer = ecdc_alloc_array(size + 1, 1)))
+        status = ecdc_fail_memory(err, path);
+    else
+        status = read_all(fd, path, buffer, &size, err);
+    close(fd);
+    if (status) {
+        free(buffer);
+        return status;
+    }
+    buffer[size] = '\0';
+    *text = buffer;
+    *n = size;
+    return ECDC_OK;
+}
+
+ecdc_status file_map(const char *path, const void **bytes, size_t *n, ecdc_error *err) {
+    int fd;
+    size_t size;
+    ecdc_status status = open_regular(path, &fd, &size, err);
+    if (status)
+        return status;
+    void *mapped = NULL;
+    if (size == 0)
+        status = ecdc_fail(err, ECDC_E_FORMAT, "%s is empty", path);
+    else if ((mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
+        status = fail_errno(err, "map", path);
+    close(fd);
+    if (status)
+        return status;
+    *bytes = mapped;
+    *n = size;
+    return ECDC_OK;
+}
+
+void file_unmap(const void *bytes, size_t n) {
+    if (bytes)
+        munmap((void *)bytes, n);
+}
+
+bool file_is_directory(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool file_is_regular(const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}

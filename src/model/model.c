@@ -1,0 +1,273 @@
+#include "model/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/sha256.h"
+#include "base/status.h"
+#include "model/embedded.h"
+#include "model/file.h"
+#include "model/hub_cache.h"
+#include "model/network.h"
+#include "model/random.h"
+
+enum { MAX_CONFIG = 1 << 20 };
+
+static const char POSSIBLE[] = "possible are `default`, a directory with config.json and model.safetensors, a "
+                               ".safetensors file with config.json beside it, a Hugging Face model in the local cache "
+                               "(organisation/name), `random:encodec_24khz` and `random:encodec_48khz`";
+
+/* ------------------------------------------------------------------------------------------- opening --- */
+
+static struct ecdc_model *new_model(void) {
+    struct ecdc_model *m = ecdc_alloc_zeros(1, sizeof *m);
+    if (m && pthread_mutex_init(&m->lock, NULL) != 0) {
+        free(m);
+        m = NULL;
+    }
+    return m;
+}
+
+void ecdc_model_close(ecdc_model *model) {
+    if (!model)
+        return;
+    network_list_free(model->networks);
+    checkpoint_close(model->checkpoint);
+    switch (model->bytes_kind) {
+    case MODEL_BYTES_STATIC: break;
+    case MODEL_BYTES_MAPPED: file_unmap(model->bytes, model->n_bytes); break;
+    case MODEL_BYTES_HEAP: free((void *)model->bytes); break;
+    }
+    pthread_mutex_destroy(&model->lock);
+    free(model->name);
+    free(model->origin);
+    free(model);
+}
+
+/* Each open_* fills name, origin, config and bytes; what it has filled when it fails, ecdc_model_close gives back. */
+
+static ecdc_status open_default(struct ecdc_model *m, ecdc_error *err) {
+    struct embedded_model e = embedded_model();
+    m->name = ecdc_strdup(EMBEDDED_NAME);
+    m->origin = ecdc_strdup("embedded");
+    if (!m->name || !m->origin)
+        return ecdc_fail_memory(err, "a model");
+    m->bytes = e.weights;
+    m->n_bytes = e.n_weights;
+    snprintf(m->sha256, sizeof m->sha256, "%s", e.sha256);
+    return config_parse("the embedded config.json", e.config, e.n_config, &m->config, err);
+}
+
+static ecdc_status open_random(const char *name, struct ecdc_model *m, ecdc_error *err) {
+    m->name = ecdc_strdup(name);
+    m->origin = ecdc_strdup("generated");
+    if (!m->name || !m->origin)
+        return ecdc_fail_memory(err, "a model");
+    void *image;
+    ecdc_status status = random_model_make(name, &m->config, &image, &m->n_bytes, err);
+    if (!status) {
+        m->bytes = image;
+        m->bytes_kind = MODEL_BYTES_HEAP;
+    }
+    return status;
+}
+
+static ecdc_status open_files(const char *config_path, const char *weights_path, struct ecdc_model *m,
+                              ecdc_error *err) {
+    char *text;
+    size_t n;
+    ecdc_status status = file_read_text(config_path, MAX_CONFIG, &text, &n, err);
+    if (status)
+        return status;
+    status = config_parse(config_path, text, n, &m->config, err);
+    free(text);
+    if (status)
+        return status;
+    if (!(m->origin = ecdc_strdup(weights_path)))
+        return ecdc_fail_memory(err, "a model");
+    status = file_map(weights_path, &m->bytes, &m->n_bytes, err);
+    if (!status)
+        m->bytes_kind = MODEL_BYTES_MAPPED;
+    return status;
+}
+
+/* The last component of the directory's real path, so that "." and "model/" have a name, too. */
+static char *directory_name(const char *directory) {
+    char *real = realpath(directory, NULL);
+    const char *path = real ? real : directory, *slash = strrchr(path, '/');
+    char *name = ecdc_strdup(slash && slash[1] ? slash + 1 : path);
+    free(real);
+    return name;
+}
+
+/* `name` is for the model; NULL: the directory's. */
+static ecdc_status open_directory(const char *directory, const char *name, struct ecdc_model *m, ecdc_error *err) {
+    m->name = name ? ecdc_strdup(name) : directory_name(directory);
+    char *config = ecdc_strfmt("%s/config.json", directory), *weights = ecdc_strfmt("%s/model.safetensors", directory);
+    ecdc_status status;
+    if (!m->name || !config || !weights) {
+        status = ecdc_fail_memory(err, "a model");
+    } else if (!file_is_regular(config) || !file_is_regular(weights)) {
+        bool no_config = !file_is_regular(config), no_weights = !file_is_regular(weights);
+        status = ecdc_fail(err, ECDC_E_MODEL, "the directory %s is not a model: it holds no %s%s%s", directory,
+                           no_config ? "config.json" : "", no_config && no_weights ? " and no " : "",
+                           no_weights ? "model.safetensors" : "");
+    } else {
+        status = open_files(config, weights, m, err);
+    }
+    free(config);
+    free(weights);
+    return status;
+}
+
+static bool ends_with(const char *s, const char *end) {
+    size_t n = strlen(s), k = strlen(end);
+    return n > k && strcmp(s + n - k, end) == 0;
+}
+
+/* DIR/model.safetensors is named after DIR, any other file after itself. */
+static char *weights_name(const char *path, const char *directory) {
+    const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
+    if (strcmp(file, "model.safetensors") == 0)
+        return directory_name(directory);
+    return ecdc_strfmt("%.*s", (int)(strlen(file) - strlen(".safetensors")), file);
+}
+
+static ecdc_status open_weights(const char *path, struct ecdc_model *m, ecdc_error *err) {
+    const char *slash = strrchr(path, '/');
+    char *directory = slash ? ecdc_strfmt("%.*s", (int)(slash - path) + 1, path) : ecdc_strdup("./");
+    char *config = directory ? ecdc_strfmt("%sconfig.json", directory) : NULL;
+    m->name = directory ? weights_name(path, directory) : NULL;
+    ecdc_status status;
+    if (!config || !m->name)
+        status = ecdc_fail_memory(err, "a model");
+    else if (!file_is_regular(config))
+        status = ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: there is no config.json beside it (%s does not exist), and the "
+                           "architecture cannot yet be told from the tensors alone", path, config);
+    else
+        status = open_files(config, path, m, err);
+    free(directory);
+    free(config);
+    return status;
+}
+
+static ecdc_status open_hub(const char *name, struct ecdc_model *m, ecdc_error *err) {
+    static const char publisher[] = "facebook/encodec_";
+    char *directory;
+    ecdc_error why;
+    ecdc_status status = hub_cache_find(name, &directory, &why);
+    if (status == ECDC_E_MODEL)
+        return ecdc_fail(err, status, "%s; %s", why.message, POSSIBLE);
+    if (status)
+        return ecdc_fail(err, status, "%s", why.message);
+    m->published = strncmp(name, publisher, sizeof publisher - 1) == 0;
+    size_t n = strcspn(name, "@");
+    const char *begin = m->published ? strchr(name, '/') + 1 : name;
+    char *own_name = ecdc_strfmt("%.*s", (int)(name + n - begin), begin);
+    status = own_name ? open_directory(directory, own_name, m, err) : ecdc_fail_memory(err, "a model");
+    free(own_name);
+    free(directory);
+    return status;
+}
+
+static bool looks_like_path(const char *name) {
+    return name[0] == '/' || strncmp(name, "./", 2) == 0 || strncmp(name, "../", 3) == 0 ||
+           ends_with(name, ".safetensors") || ends_with(name, ".th");
+}
+
+static ecdc_status open_named(const char *name, struct ecdc_model *m, ecdc_error *err) {
+    if (strcmp(name, "default") == 0)
+        return open_default(m, err);
+    if (random_model_is_name(name))
+        return open_random(name, m, err);
+    if (file_is_directory(name))
+        return open_directory(name, NULL, m, err);
+    if (file_is_regular(name)) {
+        if (ends_with(name, ".safetensors"))
+            return open_weights(name, m, err);
+        if (ends_with(name, ".th"))
+            return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: PyTorch checkpoints (.th) cannot be read yet; load it with "
+                             "transformers and save it as safetensors", name);
+        return ecdc_fail(err, ECDC_E_MODEL, "%s is not a model file: its name does not end in .safetensors", name);
+    }
+    if (looks_like_path(name))
+        return ecdc_fail(err, ECDC_E_MODEL, "no model %s: there is no such file or directory; %s", name, POSSIBLE);
+    if (hub_cache_is_name(name))
+        return open_hub(name, m, err);
+    return ecdc_fail(err, ECDC_E_MODEL, "no model `%s`: there is no file or directory of that name; %s", name, POSSIBLE);
+}
+
+ecdc_status ecdc_model_open(const char *name, ecdc_model **model, ecdc_error *err) {
+    if (!name || !model)
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "ecdc_model_open: the %s is NULL", name ? "result" : "name");
+    struct ecdc_model *m = new_model();
+    if (!m)
+        return ecdc_fail_memory(err, "a model");
+    ecdc_status status = open_named(name, m, err);
+    if (!status)
+        status = checkpoint_open_safetensors(m->origin, m->bytes, m->n_bytes, &m->checkpoint, err);
+    if (!status)
+        status = checkpoint_check(m->checkpoint, &m->config, &m->n_parameters, err);
+    if (status)
+        ecdc_model_close(m);
+    else
+        *model = m;
+    return status;
+}
+
+/* --------------------------------------------------------------------------------------------- facts --- */
+
+void ecdc_model_get_info(const ecdc_model *model, ecdc_model_info *info) {
+    const struct config *c = &model->config;
+    memset(info, 0, sizeof *info);
+    info->name = model->name;
+    info->origin = model->origin;
+    info->sampling_rate_hz = c->sampling_rate;
+    info->channels = c->audio_channels;
+    info->hop = config_hop(c);
+    info->frame_rate_hz = config_frame_rate(c);
+    info->dimension = c->hidden_size;
+    info->n_codebooks = config_n_codebooks(c, c->target_bandwidths[c->n_bandwidths - 1]);
+    info->codebook_size = c->codebook_size;
+    info->n_bandwidths = c->n_bandwidths;
+    memcpy(info->bandwidths_kbps, c->target_bandwidths, (size_t)c->n_bandwidths * sizeof *c->target_bandwidths);
+    info->n_parameters = model->n_parameters;
+    info->chunked = c->chunk_length_s > 0 || c->normalize;
+}
+
+const char *ecdc_model_sha256(const ecdc_model *model) {
+    /* Immutable to its users: what is made when first needed is behind the lock. Every model is allocated in
+     * ecdc_model_open, so none is const in truth. */
+    struct ecdc_model *m = (struct ecdc_model *)model;
+    pthread_mutex_lock(&m->lock);
+    if (!m->sha256[0] && !sha256_of(m->bytes, m->n_bytes, m->sha256))
+        m->sha256[0] = '\0';
+    pthread_mutex_unlock(&m->lock);
+    return m->sha256;
+}
+
+ecdc_status ecdc_model_codebooks(const ecdc_model *model, double bandwidth_kbps, int *n_codebooks, ecdc_error *err) {
+    const struct config *c = &model->config;
+    char offers[ECDC_MAX_BANDWIDTHS * 16] = "";
+    size_t used = 0;
+    for (int i = 0; i < c->n_bandwidths; i++) {
+        double offered = c->target_bandwidths[i];
+        if (fabs(bandwidth_kbps - offered) <= 1e-9 * offered) {
+            *n_codebooks = config_n_codebooks(c, offered);
+            return ECDC_OK;
+        }
+        used += (size_t)snprintf(offers + used, sizeof offers - used, "%s%g", i ? ", " : "", offered);
+    }
+    return ecdc_fail(err, ECDC_E_ARGUMENT, "bandwidth %g kbps is not supported by %s: it offers %s kbps",
+                     bandwidth_kbps, model->name, offers);
+}
+
+int64_t ecdc_model_frames(const ecdc_model *model, int64_t n_samples) {
+    if (n_samples <= 0)
+        return 0;
+    int hop = config_hop(&model->config);
+    return n_samples / hop + (n_samples % hop != 0);
+}

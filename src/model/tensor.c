@@ -1,0 +1,160 @@
+#include "model/tensor.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensor_read copies little-endian numbers as they are");
+_Static_assert(sizeof(float) == 4 && sizeof(double) == 8, "IEEE 754 numbers");
+
+/* --------------------------------------------------------------------------------------------- dtypes --- */
+
+static const struct {
+    const char *name;
+    size_t size;
+} DTYPES[] = {
+    [DTYPE_F64] = {"F64", 8}, [DTYPE_F32] = {"F32", 4}, [DTYPE_F16] = {"F16", 2}, [DTYPE_BF16] = {"BF16", 2},
+    [DTYPE_I64] = {"I64", 8}, [DTYPE_U64] = {"U64", 8}, [DTYPE_I32] = {"I32", 4}, [DTYPE_U32] = {"U32", 4},
+    [DTYPE_I16] = {"I16", 2}, [DTYPE_U16] = {"U16", 2}, [DTYPE_I8] = {"I8", 1},   [DTYPE_U8] = {"U8", 1},
+    [DTYPE_BOOL] = {"BOOL", 1}, [DTYPE_UNKNOWN] = {"(unknown)", 0},
+};
+
+const char *dtype_name(enum dtype dtype) {
+    return DTYPES[dtype].name;
+}
+
+enum dtype dtype_from_name(const char *name) {
+    int dtype = 0;
+    while (dtype != DTYPE_UNKNOWN && strcmp(name, DTYPES[dtype].name) != 0)
+        dtype++;
+    return (enum dtype)dtype;
+}
+
+size_t dtype_size(enum dtype dtype) {
+    return DTYPES[dtype].size;
+}
+
+bool dtype_is_float(enum dtype dtype) {
+    return dtype == DTYPE_F64 || dtype == DTYPE_F32 || dtype == DTYPE_F16 || dtype == DTYPE_BF16;
+}
+
+/* ---------------------------------------------------------------------------------------------- table --- */
+
+ecdc_status tensor_table_add(struct tensor_table *table, const struct tensor *t, ecdc_error *err) {
+    if (table->n == table->capacity) {
+        size_t capacity = table->capacity ? 2 * table->capacity : 256;
+        struct tensor *grown = ecdc_realloc_array(table->tensors, capacity, sizeof *grown);
+        if (!grown)
+            return ecdc_fail_memory(err, "the list of tensors");
+        table->tensors = grown;
+        table->capacity = capacity;
+    }
+    char *name = ecdc_strdup(t->name);
+    if (!name)
+        return ecdc_fail_memory(err, "the list of tensors");
+    table->tensors[table->n] = *t;
+    table->tensors[table->n++].name = name;
+    return ECDC_OK;
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const struct tensor *)a)->name, ((const struct tensor *)b)->name);
+}
+
+ecdc_status tensor_table_finish(struct tensor_table *table, const char *path, ecdc_error *err) {
+    if (table->n > 0)
+        qsort(table->tensors, table->n, sizeof *table->tensors, by_name);
+    for (size_t i = 1; i < table->n; i++)
+        if (strcmp(table->tensors[i - 1].name, table->tensors[i].name) == 0)
+            return ecdc_fail(err, ECDC_E_FORMAT, "%s: the tensor %s is listed twice", path, table->tensors[i].name);
+    return ECDC_OK;
+}
+
+static int name_against(const void *name, const void *t) {
+    return strcmp(name, ((const struct tensor *)t)->name);
+}
+
+const struct tensor *tensor_table_find(const struct tensor_table *table, const char *name) {
+    if (table->n == 0)
+        return NULL;
+    return bsearch(name, table->tensors, table->n, sizeof *table->tensors, name_against);
+}
+
+void tensor_table_free(struct tensor_table *table) {
+    for (size_t i = 0; i < table->n; i++)
+        free(table->tensors[i].name);
+    free(table->tensors);
+    memset(table, 0, sizeof *table);
+}
+
+/* -------------------------------------------------------------------------------------------- numbers --- */
+
+uint64_t tensor_count(const struct tensor *t) {
+    uint64_t n = 1;
+    for (int i = 0; i < t->rank; i++)
+        n *= t->shape[i];
+    return n;
+}
+
+const char *tensor_shape_text(int rank, const uint64_t *shape, char *buffer, size_t size) {
+    size_t used = 0;
+    buffer[0] = '\0';
+    for (int i = 0; i < rank && used < size; i++)
+        used += (size_t)snprintf(buffer + used, size - used, "%s%llu", i ? ", " : "(", (unsigned long long)shape[i]);
+    if (used < size)
+        snprintf(buffer + used, size - used, rank ? ")" : "()");
+    return buffer;
+}
+
+static float float_from_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Half precision: 1 sign, 5 exponent, 10 mantissa bits. Only normal float32 numbers occur on the way, so the result
+ * does not depend on the processor's flush-to-zero setting. */
+static float float_from_half(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = half & 0x7fff;
+    if (magnitude >= 0x7c00) /* infinity, not a number */
+        return float_from_bits(sign | 0x7f800000 | (magnitude & 0x3ff) << 13);
+    if (magnitude >= 0x0400) /* rebias the exponent from 15 to 127 */
+        return float_from_bits(sign | ((magnitude << 13) + ((uint32_t)(127 - 15) << 23)));
+    float value = (float)magnitude * 0x1p-24f; /* subnormal: a multiple of 2^-24 */
+    return sign ? -value : value;
+}
+
+static bool all_finite(const float *values, uint64_t n) {
+    uint32_t bad = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        bad |= (bits & 0x7f800000) == 0x7f800000;
+    }
+    return !bad;
+}
+
+bool tensor_read(const struct tensor *t, float *out) {
+    const unsigned char *data = t->data;
+    uint64_t n = tensor_count(t);
+    if (t->dtype == DTYPE_F32) {
+        if (n > 0)
+            memcpy(out, data, (size_t)n * sizeof *out);
+        return all_finite(out, n);
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        if (t->dtype == DTYPE_F64) {
+            double value;
+            memcpy(&value, data + 8 * i, sizeof value);
+            out[i] = (float)value;
+        } else {
+            uint16_t bits;
+            memcpy(&bits, data + 2 * i, sizeof bits);
+            out[i] = t->dtype == DTYPE_BF16 ? float_from_bits((uint32_t)bits << 16) : float_from_half(bits);
+        }
+    }
+    return all_finite(out, n);
+}
