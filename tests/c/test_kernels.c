@@ -1,0 +1,246 @@
+/* Every table of kernels against the plain C one, on random input of every shape that a tile can meet; and each against
+ * itself: the rows and columns that a call covers change no bit. */
+#include "compute/kernels.h"
+#include "golden.h"
+
+enum { MAX_ROWS = 61 };
+
+struct shape {
+    size_t k, n; /* k per tap */
+    size_t taps, row_step; /* row_step: floats between rows of x */
+    bool second, add;
+};
+
+/* Widths around one and two vectors of every instruction set, single columns, long sums, dilated taps. */
+static const struct shape shapes[] = {
+    {7, 32, 1, 1, false, false},     {96, 16, 1, 32, false, false},  {16, 32, 1, 16, true, false},
+    {224, 1, 1, 32, false, false},   {30, 2, 1, 4, false, true},     {5, 1, 1, 1, false, false},
+    {33, 3, 1, 11, false, true},     {64, 8, 1, 64, true, true},     {12, 9, 3, 24, false, false},
+    {128, 48, 1, 64, false, false},  {40, 33, 1, 40, false, true},   {512, 128, 1, 512, false, false},
+    {128, 1024, 1, 128, false, false}, {24, 17, 5, 120, true, false}, {1, 40, 1, 1, false, false},
+};
+enum { N_SHAPES = sizeof shapes / sizeof *shapes };
+
+struct problem {
+    struct shape s;
+    float *x, *x2, *w, *bias, *add;
+    size_t k_total, tap_step;
+};
+
+static float *random_array(size_t n, uint32_t *seed) {
+    float *values = malloc((n + 1) * sizeof *values);
+    for (size_t i = 0; i < n; i++)
+        values[i] = random_float(seed);
+    return values;
+}
+
+static struct problem make_problem(const struct shape *s, uint32_t *seed) {
+    struct problem p = {.s = *s, .tap_step = 2 * s->k + 3};
+    p.k_total = s->k * s->taps + (s->second ? 10 : 0);
+    p.x = random_array(MAX_ROWS * s->row_step + s->taps * p.tap_step + s->k, seed);
+    p.x2 = random_array(MAX_ROWS * 10, seed);
+    p.w = random_array(p.k_total * s->n, seed); /* [k][n] */
+    p.bias = random_array(s->n, seed);
+    p.add = random_array(MAX_ROWS * s->n, seed);
+    return p;
+}
+
+static void free_problem(struct problem *p) {
+    free(p->x);
+    free(p->x2);
+    free(p->w);
+    free(p->bias);
+    free(p->add);
+}
+
+static struct matrix pack(const struct kernels *k, const struct problem *p) {
+    struct matrix m;
+    size_t w_floats, bias_floats;
+    k->matrix_layout(&m, p->k_total, p->s.n, &w_floats, &bias_floats);
+    m.w = aligned_alloc(64, (w_floats * sizeof(float) + 63) / 64 * 64);
+    m.bias = calloc(bias_floats, sizeof(float));
+    memset(m.w, 0, w_floats * sizeof(float));
+    memcpy(m.bias, p->bias, p->s.n * sizeof(float));
+    struct matrix_source source = {.w = p->w, .rows = p->k_total, .row_inner = p->k_total, .row_inner_step = (ptrdiff_t)p->s.n,
+                                   .columns = p->s.n, .column_inner = p->s.n, .column_inner_step = 1};
+    matrix_pack(k, &m, 0, &source);
+    return m;
+}
+
+static struct product make_product(const struct problem *p, const struct matrix *m, float *y, float *elu) {
+    struct product product = {.m = m, .y = y, .elu = elu, .ld_y = (ptrdiff_t)p->s.n, .ld_elu = (ptrdiff_t)p->s.n};
+    product.in[0] = (struct operand){p->x, (ptrdiff_t)p->s.row_step, p->s.taps, p->tap_step, p->s.k};
+    if (p->s.second)
+        product.in[1] = (struct operand){p->x2, 10, 1, 0, 10};
+    if (p->s.add) {
+        product.add = p->add;
+        product.ld_add = (ptrdiff_t)p->s.n;
+    }
+    return product;
+}
+
+/* The definition in double. */
+static double expected(const struct problem *p, size_t t, size_t c) {
+    double sum = p->bias[c];
+    size_t k = 0;
+    for (size_t tap = 0; tap < p->s.taps; tap++)
+        for (size_t i = 0; i < p->s.k; i++, k++)
+            sum += (double)p->x[t * p->s.row_step + tap * p->tap_step + i] * (double)p->w[k * p->s.n + c];
+    for (size_t i = 0; p->s.second && i < 10; i++, k++)
+        sum += (double)p->x2[t * 10 + i] * (double)p->w[k * p->s.n + c];
+    return p->s.add ? sum + (double)p->add[t * p->s.n + c] : sum;
+}
+
+static void assert_close(double got, double want, double tolerance, const char *what, size_t t, size_t c) {
+    if (!(fabs(got - want) <= tolerance))
+        fail_msg("%s: row %zu, column %zu: %.9g, expected %.9g", what, t, c, got, want);
+}
+
+static void test_product(void **state) {
+    (void)state;
+    for (int cpu = 0; cpu < N_CPUS; cpu++) {
+        const struct kernels *k = kernels_for(all_cpus[cpu]);
+        uint32_t seed = 1;
+        for (int i = 0; k && i < N_SHAPES; i++) {
+            struct problem p = make_problem(&shapes[i], &seed);
+            struct matrix m = pack(k, &p);
+            size_t n = MAX_ROWS * p.s.n;
+            float *y = malloc(n * sizeof *y), *elu = malloc(n * sizeof *elu), *y2 = malloc(n * sizeof *y2);
+            for (size_t rows = 1; rows <= MAX_ROWS; rows += rows < 30 ? 1 : 31) {
+                struct product product = make_product(&p, &m, y, elu);
+                for (size_t j = 0; j < n; j++)
+                    y[j] = elu[j] = 77; /* what is not to be written */
+                k->product(&product, rows, 0, m.panels);
+                for (size_t t = 0; t < MAX_ROWS; t++)
+                    for (size_t c = 0; c < p.s.n; c++) {
+                        double want = t < rows ? expected(&p, t, c) : 77, got = y[t * p.s.n + c];
+                        assert_close(got, want, 1e-6 * sqrt((double)p.k_total) * 8, k->name, t, c);
+                        want = t < rows ? (got > 0 ? got : expm1(got)) : 77;
+                        assert_close(elu[t * p.s.n + c], want, 2e-7, k->name, t, c);
+                    }
+                /* in other pieces: row by row, panel by panel */
+                for (size_t t = 0; t < rows; t++)
+                    for (size_t panel = 0; panel < m.panels; panel++) {
+                        struct product one = make_product(&p, &m, y2 + t * p.s.n, NULL);
+                        one.in[0].x += t * p.s.row_step;
+                        one.in[1].x += p.s.second ? t * 10 : 0;
+                        one.add += p.s.add ? t * p.s.n : 0;
+                        k->product(&one, 1, panel, panel + 1);
+                    }
+                assert_memory_equal(y, y2, rows * p.s.n * sizeof *y);
+            }
+            free(y);
+            free(elu);
+            free(y2);
+            free(m.w);
+            free(m.bias);
+            free_problem(&p);
+        }
+    }
+}
+
+static double sigmoid(double x) {
+    return 1 / (1 + exp(-x));
+}
+
+static void test_lstm_step(void **state) {
+    (void)state;
+    static const size_t sizes[] = {1, 5, 16, 33, 64};
+    for (int cpu = 0; cpu < N_CPUS; cpu++) {
+        const struct kernels *k = kernels_for(all_cpus[cpu]);
+        uint32_t seed = 7;
+        for (size_t s = 0; k && s < sizeof sizes / sizeof *sizes; s++) {
+            size_t size = sizes[s], groups = (size + k->group - 1) / k->group, units = groups * k->group;
+            float *w = random_array(4 * size * size, &seed), *x = random_array(4 * size, &seed);
+            float *h = random_array(size, &seed), *c0 = random_array(size, &seed);
+            struct recurrence r = {size, groups, calloc(recurrence_floats(k, size), sizeof(float))};
+            float *gates = calloc(4 * units, sizeof *gates), *c = calloc(units, sizeof *c), *out = calloc(units, sizeof *out);
+            float *c_parts = calloc(units, sizeof *c), *out_parts = calloc(units, sizeof *out);
+            recurrence_pack(k, &r, w);
+            for (size_t gate = 0; gate < 4; gate++)
+                for (size_t u = 0; u < size; u++)
+                    gates[gate_column(k, gate, u)] = x[gate * size + u] * 3;
+            memcpy(c, c0, size * sizeof *c);
+            memcpy(c_parts, c0, size * sizeof *c);
+            k->lstm_step(&r, gates, h, c, out, 0, groups);
+            for (size_t g = 0; g < groups; g++)
+                k->lstm_step(&r, gates, h, c_parts, out_parts, g, g + 1);
+            assert_memory_equal(c, c_parts, units * sizeof *c);
+            assert_memory_equal(out, out_parts, units * sizeof *c);
+            for (size_t u = 0; u < size; u++) {
+                double a[4];
+                for (size_t gate = 0; gate < 4; gate++) {
+                    a[gate] = (double)x[gate * size + u] * 3;
+                    for (size_t i = 0; i < size; i++)
+                        a[gate] += (double)w[(gate * size + u) * size + i] * (double)h[i];
+                }
+                double state_c = sigmoid(a[1]) * (double)c0[u] + sigmoid(a[0]) * tanh(a[2]);
+                assert_close(c[u], state_c, 4e-6, k->name, u, 0);
+                assert_close(out[u], sigmoid(a[3]) * tanh(state_c), 4e-6, k->name, u, 1);
+            }
+            for (size_t u = size; u < units; u++)
+                assert_true(out[u] == 0); /* padding stays 0 */
+            free(w); free(x); free(h); free(c0); free(r.w); free(gates); free(c); free(out); free(c_parts); free(out_parts);
+        }
+    }
+}
+
+/* ELU over its whole range, through the addition kernel. */
+static void test_elu(void **state) {
+    (void)state;
+    for (int cpu = 0; cpu < N_CPUS; cpu++) {
+        const struct kernels *k = kernels_for(all_cpus[cpu]);
+        enum { N = 20003 };
+        static float x[N], zero[N], y[N], elu[N];
+        for (int i = 0; i < N; i++)
+            x[i] = (float)(i < 10000 ? -110 + 0.012 * i : 0.001 * (i - 12000));
+        x[0] = -1e30f;
+        x[1] = 1e30f;
+        x[2] = -1e-30f;
+        if (!k)
+            continue;
+        k->add(x, zero, y, elu, N);
+        for (int i = 0; i < N; i++) {
+            double want = x[i] > 0 ? (double)x[i] : expm1((double)x[i]);
+            assert_true(y[i] == x[i]);
+            assert_close(elu[i], want, fabs(want) * 2.4e-7, k->name, (size_t)i, 0);
+        }
+    }
+}
+
+static void test_argmin(void **state) {
+    (void)state;
+    for (int cpu = 0; cpu < N_CPUS; cpu++) {
+        const struct kernels *k = kernels_for(all_cpus[cpu]);
+        uint32_t seed = 3;
+        for (size_t n = 1; k && n < 70; n++) {
+            float x[70];
+            for (size_t i = 0; i < n; i++)
+                x[i] = (float)(random_bits(&seed) % 7); /* many ties */
+            size_t want = 0;
+            for (size_t i = 1; i < n; i++)
+                want = x[i] < x[want] ? i : want;
+            assert_int_equal(k->argmin(x, n), want);
+            for (size_t i = 0; i < n; i++)
+                x[i] = NAN;
+            assert_true(k->argmin(x, n) < n);
+        }
+    }
+}
+
+static void test_choice(void **state) {
+    (void)state;
+    const struct kernels *best = kernels_for(ECDC_CPU_AUTO);
+    assert_non_null(best);
+    assert_string_equal(best->name, ecdc_cpu_name(ECDC_CPU_AUTO));
+    assert_ptr_equal(kernels_for(best->cpu), best);
+    assert_string_equal(kernels_for(ECDC_CPU_REFERENCE)->name, "reference");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_product), cmocka_unit_test(test_lstm_step), cmocka_unit_test(test_elu),
+        cmocka_unit_test(test_argmin),  cmocka_unit_test(test_choice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
