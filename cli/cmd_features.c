@@ -286,7 +286,7 @@ static void report(const struct features_run *f) {
 static int run(const struct options *o) {
     if (o->layout == LAYOUT_GIBLET && o->alignment == ECDC_ALIGN_EXACT)
         return report_usage("features: --layout giblet has giblet's alignment only; exact rows come as codes or flat");
-    bool npy = path_ends_with(o->output, ".npy") || (o->format && !strcmp(o->format, "npy"));
+    bool npy = o->format ? !strcmp(o->format, "npy") : path_ends_with(o->output, ".npy");
     if (!npy)
         return report_usage("features: -o %s: a name that ends in .npy is needed, or --format npy", o->output);
 

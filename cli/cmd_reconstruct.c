@@ -198,7 +198,8 @@ static ecdc_status find_length(struct rows_in *in, int64_t *n_samples, ecdc_erro
 }
 
 static int run(const struct options *o) {
-    if (!path_ends_with(o->output, ".wav") && !(o->format && !strcmp(o->format, "wav")))
+    bool wav = o->format ? !strcmp(o->format, "wav") : path_ends_with(o->output, ".wav");
+    if (!wav)
         return report_usage("reconstruct: -o %s: a name that ends in .wav is needed, or --format wav", o->output);
     struct rows_in in = {.path = o->arguments[0]};
     ecdc_model *model = NULL;

@@ -9,7 +9,7 @@
 
 #include "cli.h"
 
-enum { FIRST_LONG = 256, MAX_OPTIONS = 40 };
+enum { FIRST_LONG = 256, MAX_OPTIONS = 40, GRID_FRAME_RATE = 75 };
 
 struct option_row {
     const char *name;
@@ -124,6 +124,8 @@ static int bad_value(const char *option, const char *value, const char *allowed)
 static int set(struct options *o, int key, const char *v) {
     int64_t n;
     int choice;
+    ecdc_tr_grid grid;
+    ecdc_error err;
     switch (key) {
     case 'o': o->output = v; break;
     case 'f': o->overwrite = true; break;
@@ -163,6 +165,8 @@ static int set(struct options *o, int key, const char *v) {
         o->cpu = (ecdc_cpu)choice;
         break;
     case OPT_TR:
+        if (ecdc_tr_grid_init(&grid, v, GRID_FRAME_RATE, ECDC_ALIGN_EXACT, &err) != ECDC_OK)
+            return report_usage("--tr: %s", err.message);
         o->tr = v;
         o->tr_given = true;
         break;
@@ -229,9 +233,12 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
         if (key == ':')
             return report_usage("%s: %s needs a value; ecdc %s --help lists the options", command->name, argv[optind - 1],
                                 command->name);
-        if (key == '?')
-            return report_usage("%s: no option %s; ecdc %s --help lists them", command->name, argv[optind - 1],
-                                command->name);
+        if (key == '?') { /* inside a group of letters, optind still points at the group */
+            const char unknown[] = {'-', (char)optopt, 0};
+            bool is_letter = optopt > 0 && optopt < FIRST_LONG && !strchr(letters, optopt);
+            return report_usage("%s: no option %s; ecdc %s --help lists them", command->name,
+                                is_letter ? unknown : argv[optind - 1], command->name);
+        }
         int status = set(o, key, optarg);
         if (status != EXIT_DONE)
             return status;
@@ -248,5 +255,7 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
     if (takes(command, "output") && !o->output)
         return report_usage("%s: -o FILE is missing; usage: ecdc %s [OPTION ...] %s", command->name, command->name,
                             command->arguments);
+    if (o->json && o->output && !strcmp(o->output, "-"))
+        return report_usage("%s: -o - and --json would both write to standard output", command->name);
     return EXIT_DONE;
 }
