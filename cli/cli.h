@@ -52,6 +52,8 @@ int report_error(const ecdc_error *err);
 int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void report_note(const struct options *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Called once, before a command runs. */
+void catch_signals(void);
 /* True once the user has asked to stop (SIGINT, SIGTERM): commands look between blocks. */
 bool interrupted(void);
 /* The error for that. */

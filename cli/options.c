@@ -259,3 +259,11 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
         return report_usage("%s: -o - and --json would both write to standard output", command->name);
     return EXIT_DONE;
 }
+
+ecdc_settings settings_of(const struct options *o) {
+    ecdc_settings s = ecdc_default_settings();
+    s.bandwidth_kbps = o->bandwidth_kbps;
+    s.n_threads = o->threads;
+    s.cpu = o->cpu;
+    return s;
+}

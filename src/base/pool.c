@@ -3,12 +3,16 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 
 /* Jobs are short (tens of microseconds) and follow each other closely while a signal is being encoded, so threads look
- * for the next one for a while before they sleep. */
+ * for the next one for a while before they sleep.
+ *
+ * Each thread has a part of its own, which keeps that part's weights in its cache. A part that its thread has not begun is
+ * taken by whoever is done first: on a busy machine a thread that the system does not let run holds nobody up. */
 enum { SPINS = 4000 };
 
 struct pool {
@@ -19,8 +23,9 @@ struct pool {
     pthread_cond_t wake;
     void (*work)(void *context, int part);
     void *context;
-    atomic_uint generation; /* counts jobs; the publication of work and context */
-    atomic_int running;     /* helpers still at the current job */
+    atomic_uint generation; /* number of the current job; its increase publishes work and context */
+    atomic_uint *taken;     /* per part: the last job in which somebody took it */
+    atomic_int done;        /* parts of the current job */
     atomic_int asleep;
     atomic_bool stop;
 };
@@ -64,6 +69,23 @@ static void publish(struct pool *pool) {
     }
 }
 
+/* Takes one part of job number `job` and works on it; false if somebody has it already. A thread that comes late, with the
+ * number of a job that has ended, finds every part taken. */
+static bool work_on(struct pool *pool, unsigned job, int part) {
+    unsigned before = job - 1;
+    if (!atomic_compare_exchange_strong(&pool->taken[part], &before, job))
+        return false;
+    pool->work(pool->context, part); /* pool_run waits for this part, so they stay what they are */
+    atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
+    return true;
+}
+
+/* First the part of one's own, then what others have left. */
+static void work_from(struct pool *pool, unsigned job, int own) {
+    for (int i = 0; i < pool->n_threads; i++)
+        work_on(pool, job, (own + i) % pool->n_threads);
+}
+
 static void *helper_main(void *argument) {
     struct helper helper = *(struct helper *)argument;
     free(argument);
@@ -72,8 +94,7 @@ static void *helper_main(void *argument) {
         seen = next_generation(helper.pool, seen);
         if (atomic_load(&helper.pool->stop))
             return NULL;
-        helper.pool->work(helper.pool->context, helper.part);
-        atomic_fetch_sub_explicit(&helper.pool->running, 1, memory_order_release);
+        work_from(helper.pool, seen, helper.part);
     }
 }
 
@@ -85,7 +106,8 @@ ecdc_status pool_new(int n_threads, struct pool **out, ecdc_error *err) {
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->wake, NULL);
     pool->threads = ecdc_alloc_zeros((size_t)n_threads, sizeof *pool->threads);
-    for (int part = 1; pool->threads && part < n_threads; part++) {
+    pool->taken = ecdc_alloc_zeros((size_t)n_threads, sizeof *pool->taken);
+    for (int part = 1; pool->threads && pool->taken && part < n_threads; part++) {
         struct helper *helper = ecdc_alloc_zeros(1, sizeof *helper);
         if (helper)
             *helper = (struct helper){pool, part};
@@ -95,7 +117,7 @@ ecdc_status pool_new(int n_threads, struct pool **out, ecdc_error *err) {
         }
         pool->n_started++;
     }
-    if (!pool->threads || pool->n_started != n_threads - 1) {
+    if (!pool->threads || !pool->taken || pool->n_started != n_threads - 1) {
         pool_free(pool);
         return ecdc_fail(err, ECDC_E_MEMORY, "cannot start %d threads", n_threads);
     }
@@ -113,6 +135,7 @@ void pool_free(struct pool *pool) {
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->mutex);
     free(pool->threads);
+    free(pool->taken);
     free(pool);
 }
 
@@ -121,14 +144,16 @@ int pool_threads(const struct pool *pool) {
 }
 
 void pool_run(struct pool *pool, void (*work)(void *context, int part), void *context) {
-    if (pool->n_threads > 1) {
-        pool->work = work;
-        pool->context = context;
-        atomic_store(&pool->running, pool->n_threads - 1);
-        publish(pool);
+    if (pool->n_threads == 1) {
+        work(context, 0);
+        return;
     }
-    work(context, 0);
-    for (int spins = 0; atomic_load_explicit(&pool->running, memory_order_acquire) > 0; spins++) {
+    pool->work = work;
+    pool->context = context;
+    atomic_store(&pool->done, 0);
+    publish(pool);
+    work_from(pool, atomic_load(&pool->generation), 0);
+    for (int spins = 0; atomic_load_explicit(&pool->done, memory_order_acquire) < pool->n_threads; spins++) {
         if (spins < SPINS)
             relax();
         else

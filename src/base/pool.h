@@ -11,8 +11,8 @@ ecdc_status pool_new(int n_threads, struct pool **out, ecdc_error *err);
 void pool_free(struct pool *pool);
 int pool_threads(const struct pool *pool);
 
-/* Calls work(context, part) for every part of 0 ... pool_threads - 1, one per thread, the caller included, and returns
- * when all are done. One caller at a time. */
+/* Calls work(context, part) once for every part of 0 ... pool_threads - 1, on as many threads as are free, the caller's
+ * included, and returns when all are done. One caller at a time. */
 void pool_run(struct pool *pool, void (*work)(void *context, int part), void *context);
 
 /* The half-open share of `part` in n units, in units of `grain`. */

@@ -1,0 +1,31 @@
+/* What the commands say to people, on standard error. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "cli.h"
+
+int report_error(const ecdc_error *err) {
+    fprintf(stderr, "ecdc: %s\n", err->message);
+    return EXIT_FAILED;
+}
+
+int report_usage(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fputs("ecdc: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return EXIT_USAGE;
+}
+
+void report_note(const struct options *o, const char *format, ...) {
+    if (o->quiet)
+        return;
+    va_list args;
+    va_start(args, format);
+    fputs("ecdc: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}

@@ -1,0 +1,42 @@
+/* The process: signals, clock, memory. */
+#include <signal.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/status.h"
+#include "cli.h"
+
+static volatile sig_atomic_t stop_requested;
+
+static void on_signal(int number) {
+    (void)number;
+    stop_requested = 1;
+}
+
+bool interrupted(void) {
+    return stop_requested;
+}
+
+ecdc_status fail_interrupted(ecdc_error *err) {
+    return ecdc_fail(err, ECDC_E_IO, "interrupted; nothing was written");
+}
+
+void catch_signals(void) {
+    /* The first signal ends the work tidily, the second one at once. */
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write with a message */
+}
+
+double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double peak_rss_mb(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss / 1024; /* Linux counts in KiB */
+}

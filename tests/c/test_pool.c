@@ -1,0 +1,57 @@
+/* Every part once, whatever the threads do. */
+#include "base/pool.h"
+
+#include <stdatomic.h>
+
+#include "golden.h"
+
+struct job {
+    atomic_int calls[16];
+};
+
+static void work(void *context, int part) {
+    struct job *job = context;
+    atomic_fetch_add(&job->calls[part], 1);
+}
+
+static void test_every_part_once(void **state) {
+    (void)state;
+    ecdc_error err;
+    for (int threads = 1; threads <= 16; threads += 5) {
+        struct pool *pool;
+        MUST(pool_new(threads, &pool, &err));
+        assert_int_equal(pool_threads(pool), threads);
+        for (int round = 0; round < 3000; round++) {
+            struct job job = {0};
+            pool_run(pool, work, &job);
+            for (int part = 0; part < 16; part++)
+                assert_int_equal(atomic_load(&job.calls[part]), part < threads);
+        }
+        pool_free(pool);
+    }
+    pool_free(NULL);
+    assert_true(pool_processors() >= 1);
+}
+
+static void test_shares(void **state) {
+    (void)state;
+    for (size_t n = 0; n < 200; n += 7)
+        for (int parts = 1; parts < 9; parts++) {
+            size_t next = 0;
+            for (int part = 0; part < parts; part++) {
+                struct range r = pool_share(n, 12, part, parts);
+                assert_int_equal(r.begin, next);
+                assert_true(r.end >= r.begin && (r.begin % 12 == 0 || r.begin == n));
+                next = r.end;
+            }
+            assert_int_equal(next, n);
+        }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_part_once),
+        cmocka_unit_test(test_shares),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
