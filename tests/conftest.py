@@ -12,14 +12,11 @@ import files  # noqa: E402
 import run  # noqa: E402
 
 
-def pytest_sessionstart(session):
-    if not run.BINARY.is_file():
-        pytest.exit(f"{run.BINARY} is not there: build it, or name another one with ECDC=FILE", returncode=2)
-
-
 @pytest.fixture(scope="session")
 def empty_hub(tmp_path_factory):
     """No model is cached, whatever this machine has."""
+    if not run.BINARY.is_file():
+        pytest.exit(f"{run.BINARY} is not there: build it, or name another one with ECDC=FILE", returncode=2)
     return tmp_path_factory.mktemp("hub")
 
 

@@ -73,7 +73,7 @@ void stage_free(struct stage *s) {
 /* n rows of zeros behind the last one. */
 static ecdc_status append_zeros(struct rows *r, size_t n, ecdc_error *err) {
     ecdc_status status = rows_reserve(r, n, err);
-    if (status != ECDC_OK)
+    if (status != ECDC_OK || n == 0)
         return status;
     if (r->has_raw)
         memset(rows_raw(r, r->n), 0, n * r->width * sizeof(float));

@@ -46,6 +46,8 @@ def read_wav(path_or_bytes):
     chunks = {tag: content for tag, _, content in wav_chunks(data)}
     kind, channels, rate, per_second, align, bits = struct.unpack_from("<HHIIHH", chunks[b"fmt "])
     assert channels == 1 and align == bits // 8 and per_second == rate * align
+    if kind == 0xFFFE:  # extensible: the kind begins a GUID
+        kind, = struct.unpack_from("<H", chunks[b"fmt "], 24)
     assert (kind, bits) in ((1, 16), (3, 32))
     return rate, np.frombuffer(chunks[b"data"], "<i2" if kind == 1 else "<f4")
 
