@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "cli.h"
+#include "input.h"
 #include "json_out.h"
 #include "metrics/comparison.h"
 
@@ -15,7 +16,7 @@ enum { BLOCK = 16384 };
 static ecdc_status read_block(ecdc_reader *reader, float *samples, size_t *n, ecdc_error *err) {
     *n = 0;
     for (size_t part = 1; *n < BLOCK && part > 0; *n += part) {
-        ecdc_status status = ecdc_reader_read(reader, samples + *n, BLOCK - *n, &part, err);
+        ecdc_status status = read_input(reader, samples + *n, BLOCK - *n, &part, err);
         if (status != ECDC_OK)
             return status;
     }
@@ -34,18 +35,18 @@ static ecdc_status compare(struct pair *p, const struct options *o, ecdc_metrics
     p->samples = ecdc_alloc_floats(2 * BLOCK);
     if (!p->samples)
         return ecdc_fail_memory(err, "samples");
-    ecdc_status status = ecdc_reader_open(o->arguments[0], 0, &p->reference, err);
+    ecdc_status status = open_input(o->arguments[0], 0, &p->reference, err);
     if (status != ECDC_OK)
         return status;
     ecdc_reader_info info;
     ecdc_reader_get_info(p->reference, &info);
     p->rate = info.source_rate_hz;
-    status = ecdc_reader_open(o->arguments[1], p->rate, &p->degraded, err);
+    status = open_input(o->arguments[1], p->rate, &p->degraded, err);
     if (status == ECDC_OK)
         status = comparison_new(&p->comparison, err);
     for (size_t n = BLOCK; status == ECDC_OK && n == BLOCK;) { /* to the end of the shorter one */
         size_t m = 0;
-        status = interrupted() ? fail_interrupted(err) : read_block(p->reference, p->samples, &n, err);
+        status = read_block(p->reference, p->samples, &n, err);
         if (status == ECDC_OK)
             status = read_block(p->degraded, p->samples + BLOCK, &m, err);
         n = m < n ? m : n;

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "cli.h"
+#include "input.h"
 #include "json_out.h"
 #include "media/container.h"
 #include "media/npy.h"
@@ -29,7 +30,7 @@ static void print_plain(const cJSON *object) {
 
 static ecdc_status describe_audio(const struct options *o, cJSON *json, ecdc_error *err) {
     ecdc_reader *reader;
-    ecdc_status status = ecdc_reader_open(o->arguments[0], 0, &reader, err);
+    ecdc_status status = open_input(o->arguments[0], 0, &reader, err);
     if (status != ECDC_OK)
         return status;
     /* What a container claims about its length is a hint; decoding tells. */
@@ -37,7 +38,7 @@ static ecdc_status describe_audio(const struct options *o, cJSON *json, ecdc_err
     if (!samples)
         status = ecdc_fail_memory(err, "samples");
     for (size_t n = 1; status == ECDC_OK && n > 0;)
-        status = interrupted() ? fail_interrupted(err) : ecdc_reader_read(reader, samples, BLOCK, &n, err);
+        status = read_input(reader, samples, BLOCK, &n, err);
     ecdc_reader_info info;
     ecdc_reader_get_info(reader, &info);
     ecdc_tr_grid grid;

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "input.h"
 #include "progress.h"
 
 enum { BLOCK = 15360 }; /* samples read at once: 48 frames, as the encoder likes them */
@@ -52,7 +53,7 @@ static ecdc_status run_to_end(const struct options *o, struct run *r, int rate, 
     bool stop = false;
     ecdc_status status = ECDC_OK;
     for (size_t n; status == ECDC_OK && !stop;) {
-        status = interrupted() ? fail_interrupted(err) : ecdc_reader_read(r->reader, r->samples, BLOCK, &n, err);
+        status = read_input(r->reader, r->samples, BLOCK, &n, err);
         if (status == ECDC_OK)
             status = n ? ecdc_encoder_push(r->encoder, r->samples, n, err) : ecdc_encoder_finish(r->encoder, err);
         if (status != ECDC_OK)
@@ -79,7 +80,7 @@ ecdc_status encode_stream(const struct options *o, const ecdc_model *model, cons
     struct run r = {.samples = ecdc_alloc_floats(BLOCK)};
     ecdc_status status = r.samples ? ECDC_OK : ecdc_fail_memory(err, "samples");
     if (status == ECDC_OK)
-        status = ecdc_reader_open(o->arguments[0], info.sampling_rate_hz, &r.reader, err);
+        status = open_input(o->arguments[0], info.sampling_rate_hz, &r.reader, err);
     if (status == ECDC_OK)
         status = ecdc_encoder_new(model, settings, &r.encoder, err);
     if (status == ECDC_OK)

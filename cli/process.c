@@ -18,7 +18,7 @@ bool interrupted(void) {
 }
 
 ecdc_status fail_interrupted(ecdc_error *err) {
-    return ecdc_fail(err, ECDC_E_IO, "interrupted; nothing was written");
+    return ecdc_fail(err, ECDC_E_STOPPED, "interrupted; nothing was written");
 }
 
 void catch_signals(void) {

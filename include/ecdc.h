@@ -73,7 +73,8 @@ typedef enum ecdc_status {
     ECDC_E_FORMAT = 4,      /**< a file is not what it should be, or is cut short */
     ECDC_E_MODEL = 5,       /**< no such model, or its config and tensors do not fit together */
     ECDC_E_UNSUPPORTED = 6, /**< valid, but not implemented here */
-    ECDC_E_EXISTS = 7       /**< an output exists already and overwriting was not asked for */
+    ECDC_E_EXISTS = 7,      /**< an output exists already and overwriting was not asked for */
+    ECDC_E_STOPPED = 8      /**< the caller's stop function asked to end the work */
 } ecdc_status;
 
 /** What went wrong, for people. */
@@ -258,14 +259,26 @@ typedef struct ecdc_reader_info {
     double overlap_s;         /**< their total length */
 } ecdc_reader_info;
 
+/** How a file is read. Start from ecdc_default_reader_settings(): fields may be added. */
+typedef struct ecdc_reader_settings {
+    int rate_hz; /**< the rate wanted, 1000 ... 384000; default 0: the track's own */
+    /** Asked now and then, also while a pipe is waited for: anything but 0 ends the call with ECDC_E_STOPPED. On the thread
+     *  that called the reader. Default NULL: never. */
+    int (*stop)(void *context);
+    void *stop_context; /**< handed to stop; must live as long as the reader */
+} ecdc_reader_settings;
+
+ECDC_API ecdc_reader_settings ecdc_default_reader_settings(void);
+
 /** Opens a file's best audio track. Sample 0 is time 0 of the container's clock: a late start is preceded by
  *  silence, what lies before 0 is dropped, holes are filled, overlaps cut. Channels are mixed to mono by their
  *  mean; rates are converted by libsoxr (HQ); n source samples become ceil(n * rate / source rate).
- *  @param path     a file, or "-" for standard input
- *  @param rate_hz  the rate wanted, 1000 ... 384000; 0: the track's own
- *  Fails with ECDC_E_IO (no such file), ECDC_E_FORMAT (not a media file, no audio track). */
-ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_reader_open(const char *path, int rate_hz, ecdc_reader **reader,
-                                                      ecdc_error *err);
+ *  @param path      a file, or "-" for standard input
+ *  @param settings  NULL for the defaults
+ *  Fails with ECDC_E_IO (no such file), ECDC_E_FORMAT (not a media file, no audio track), ECDC_E_ARGUMENT,
+ *  ECDC_E_UNSUPPORTED (no decoder), ECDC_E_STOPPED, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_reader_open(const char *path, const ecdc_reader_settings *settings,
+                                                      ecdc_reader **reader, ecdc_error *err);
 ECDC_API void ecdc_reader_close(ecdc_reader *reader);
 
 /** Reads up to max_samples of the signal. *n_read is 0 only at its end.

@@ -17,6 +17,7 @@ const char *ecdc_status_name(ecdc_status status) {
     case ECDC_E_MODEL: return "ECDC_E_MODEL";
     case ECDC_E_UNSUPPORTED: return "ECDC_E_UNSUPPORTED";
     case ECDC_E_EXISTS: return "ECDC_E_EXISTS";
+    case ECDC_E_STOPPED: return "ECDC_E_STOPPED";
     }
     return "unknown status";
 }

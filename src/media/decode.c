@@ -46,6 +46,8 @@ static double seconds(const struct decoder *d, int64_t samples) {
 static ecdc_status fail_damaged(const struct decoder *d, int code, ecdc_error *err) {
     if (code == AVERROR(ENOMEM))
         return ecdc_fail_memory(err, "decoding");
+    if (code == AVERROR_EXIT)
+        return track_fail_stopped(&d->track, err);
     char text[AV_ERROR_MAX_STRING_SIZE] = "";
     av_strerror(code, text, sizeof text);
     if (code == AVERROR_PATCHWELCOME)
@@ -274,12 +276,12 @@ static ecdc_status open_codec(struct decoder *d, ecdc_error *err) {
     return ECDC_OK;
 }
 
-ecdc_status decoder_open(const char *path, struct decoder **out, ecdc_error *err) {
+ecdc_status decoder_open(const char *path, const ecdc_reader_settings *settings, struct decoder **out, ecdc_error *err) {
     struct decoder *d = ecdc_alloc_zeros(1, sizeof *d);
     if (!d)
         return ecdc_fail_memory(err, "a decoder");
     d->first_pts = AV_NOPTS_VALUE;
-    ecdc_status status = track_open(&d->track, path, err);
+    ecdc_status status = track_open(&d->track, path, settings, err);
     if (status == ECDC_OK)
         status = open_codec(d, err);
     if (status == ECDC_OK)

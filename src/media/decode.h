@@ -26,7 +26,7 @@ struct decoder_facts {
 };
 
 /* Opens the best audio track and decodes its first block. Fails as track_open does. */
-ecdc_status decoder_open(const char *path, struct decoder **out, ecdc_error *err);
+ecdc_status decoder_open(const char *path, const ecdc_reader_settings *settings, struct decoder **out, ecdc_error *err);
 void decoder_facts_of(const struct decoder *d, struct decoder_facts *facts);
 /* The next block. Fails with ECDC_E_FORMAT where the file is damaged or breaks off, ECDC_E_UNSUPPORTED where the rate
  * or the channels change; the message has the time. */

@@ -27,7 +27,13 @@ struct ecdc_reader {
     float out[OUT_SAMPLES];
 };
 
-ecdc_status ecdc_reader_open(const char *path, int rate_hz, ecdc_reader **reader, ecdc_error *err) {
+ecdc_reader_settings ecdc_default_reader_settings(void) {
+    return (ecdc_reader_settings){.rate_hz = 0, .stop = NULL};
+}
+
+ecdc_status ecdc_reader_open(const char *path, const ecdc_reader_settings *given, ecdc_reader **reader, ecdc_error *err) {
+    const ecdc_reader_settings settings = given ? *given : ecdc_default_reader_settings();
+    int rate_hz = settings.rate_hz;
     if (!path || !reader)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "ecdc_reader_open: path or reader is NULL");
     if (rate_hz != 0 && (rate_hz < RATE_MIN || rate_hz > RATE_MAX))
@@ -35,7 +41,7 @@ ecdc_status ecdc_reader_open(const char *path, int rate_hz, ecdc_reader **reader
     struct ecdc_reader *r = ecdc_alloc_zeros(1, sizeof *r);
     if (!r)
         return ecdc_fail_memory(err, "a reader");
-    ecdc_status status = decoder_open(path, &r->decoder, err);
+    ecdc_status status = decoder_open(path, &settings, &r->decoder, err);
     if (status == ECDC_OK)
         status = timeline_init(&r->timeline, r->decoder, err);
     if (status == ECDC_OK && rate_hz != 0 && rate_hz != r->timeline.facts.rate_hz)

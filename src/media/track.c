@@ -15,14 +15,21 @@
 static ecdc_status fail_av(const struct track *t, ecdc_status status, const char *what, int code, ecdc_error *err) {
     if (code == AVERROR(ENOMEM))
         return ecdc_fail_memory(err, "a media file");
+    if (code == AVERROR_EXIT)
+        return track_fail_stopped(t, err);
     char text[AV_ERROR_MAX_STRING_SIZE] = "";
     av_strerror(code, text, sizeof text);
     return ecdc_fail(err, status, "%s: %s (%s)", t->name, what, text);
 }
 
+ecdc_status track_fail_stopped(const struct track *t, ecdc_error *err) {
+    return ecdc_fail(err, ECDC_E_STOPPED, "%s: reading was stopped", t->name);
+}
+
 /* FFmpeg would take "http://..." or "concat:..." for something to be fetched; with "file:" before it, every path is a
  * file's name. */
-static ecdc_status open_bytes(struct track *t, const char *path, char **url, ecdc_error *err) {
+static ecdc_status open_bytes(struct track *t, const char *path, const ecdc_reader_settings *settings, char **url,
+                              ecdc_error *err) {
     bool standard = strcmp(path, "-") == 0;
     t->name = ecdc_strdup(standard ? "standard input" : path);
     *url = standard ? ecdc_strdup("pipe:0") : ecdc_strfmt("file:%s", path);
@@ -39,8 +46,9 @@ static ecdc_status open_bytes(struct track *t, const char *path, char **url, ecd
     }
     AVDictionary *options = NULL;
     int code = av_dict_set(&options, "protocol_whitelist", "file,pipe", 0);
+    AVIOInterruptCB stop = {settings->stop, settings->stop_context};
     if (code >= 0)
-        code = avio_open2(&t->io, *url, AVIO_FLAG_READ, NULL, &options);
+        code = avio_open2(&t->io, *url, AVIO_FLAG_READ, &stop, &options);
     av_dict_free(&options);
     if (code >= 0)
         return ECDC_OK;
@@ -182,17 +190,19 @@ static ecdc_status choose_track(struct track *t, ecdc_error *err) {
     return ECDC_OK;
 }
 
-ecdc_status track_open(struct track *t, const char *path, ecdc_error *err) {
+ecdc_status track_open(struct track *t, const char *path, const ecdc_reader_settings *settings, ecdc_error *err) {
     memset(t, 0, sizeof *t);
     char *url = NULL;
     struct claims claims = {0};
-    ecdc_status status = open_bytes(t, path, &url, err);
+    ecdc_status status = open_bytes(t, path, settings, &url, err);
     if (status == ECDC_OK)
         status = open_format(t, url, err);
     if (status == ECDC_OK && !note_claims(t->format, &claims))
         status = ecdc_fail_memory(err, "a media file");
     if (status == ECDC_OK) {
         int code = avformat_find_stream_info(t->format, NULL);
+        if (t->io->error == AVERROR_EXIT)
+            code = AVERROR_EXIT;
         if (code < 0)
             status = fail_av(t, ECDC_E_FORMAT, "its tracks cannot be read", code, err);
     }

@@ -22,8 +22,10 @@ struct track {
 };
 
 /* path: a file, or "-" for standard input. Fails with ECDC_E_IO, ECDC_E_FORMAT (not a media file; no audio track; a
- * playlist), ECDC_E_UNSUPPORTED (no decoder), ECDC_E_MEMORY. */
-ecdc_status track_open(struct track *t, const char *path, ecdc_error *err);
+ * playlist), ECDC_E_UNSUPPORTED (no decoder), ECDC_E_STOPPED, ECDC_E_MEMORY. */
+ecdc_status track_open(struct track *t, const char *path, const ecdc_reader_settings *settings, ecdc_error *err);
+/* The error for a call that the settings' stop function ended; FFmpeg's code for it is AVERROR_EXIT. */
+ecdc_status track_fail_stopped(const struct track *t, ecdc_error *err);
 /* Fine on a zeroed struct and after track_open failed. */
 void track_close(struct track *t);
 

@@ -71,17 +71,26 @@ static char *expand(const char *base, const char *tail) {
     return ecdc_strfmt("%s%s", base, tail);
 }
 
-char *hub_cache_directory(void) {
-    const char *base;
-    if ((base = variable("HF_HUB_CACHE")))
-        return expand(base, "");
-    if ((base = variable("HF_HOME")))
-        return expand(base, "/hub");
-    if ((base = variable("XDG_CACHE_HOME")))
-        return expand(base, "/huggingface/hub");
-    if (variable("HOME"))
-        return expand("~", "/.cache/huggingface/hub");
+/* What the cache's path begins with, and ends with; NULL where no variable says. */
+static const char *find_base(const char **tail) {
+    static const struct {
+        const char *variable, *tail;
+    } places[] = {
+        {"HF_HUB_CACHE", ""}, {"HF_HOME", "/hub"}, {"XDG_CACHE_HOME", "/huggingface/hub"},
+        {"HOME", "/.cache/huggingface/hub"},
+    };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        const char *base = variable(places[i].variable);
+        *tail = places[i].tail;
+        if (base)
+            return base;
+    }
     return NULL;
+}
+
+char *hub_cache_directory(void) {
+    const char *tail, *base = find_base(&tail);
+    return base ? expand(base, tail) : NULL;
 }
 
 /* The commit in a refs file; a fresh string. */
@@ -117,11 +126,16 @@ static ecdc_status find_commit(const char *name, const char *repository, const c
     return status;
 }
 
-static bool holds(const char *directory, const char *file) {
-    char *path = ecdc_strfmt("%s/%s", directory, file);
-    bool found = path && file_is_regular(path);
+static ecdc_status require_file(const char *name, const char *snapshot, const char *file, ecdc_error *err) {
+    char *path = ecdc_strfmt("%s/%s", snapshot, file);
+    ecdc_status status = ECDC_OK;
+    if (!path)
+        status = ecdc_fail_memory(err, name);
+    else if (!file_is_regular(path))
+        status = ecdc_fail(err, ECDC_E_MODEL, "%s is not complete in the Hugging Face cache: %s does not exist", name,
+                           path);
     free(path);
-    return found;
+    return status;
 }
 
 static ecdc_status find_in(const char *cache, const char *name, char **directory, ecdc_error *err) {
@@ -139,11 +153,10 @@ static ecdc_status find_in(const char *cache, const char *name, char **directory
         status = find_commit(name, repository, revision, &commit, err);
     if (!status && !(snapshot = ecdc_strfmt("%s/snapshots/%s", repository, commit)))
         status = ecdc_fail_memory(err, name);
-    static const char *const files[] = {"config.json", "model.safetensors"};
-    for (size_t i = 0; !status && i < sizeof files / sizeof *files; i++)
-        if (!holds(snapshot, files[i]))
-            status = ecdc_fail(err, ECDC_E_MODEL, "%s is not complete in the Hugging Face cache: %s/%s does not exist",
-                               name, snapshot, files[i]);
+    if (!status)
+        status = require_file(name, snapshot, "config.json", err);
+    if (!status)
+        status = require_file(name, snapshot, "model.safetensors", err);
     free(repository);
     free(commit);
     if (status)
@@ -157,10 +170,13 @@ ecdc_status hub_cache_find(const char *name, char **directory, ecdc_error *err) 
     if (!hub_cache_is_name(name))
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s is not the name of a Hugging Face model: organisation/name, or "
                          "organisation/name@revision", name);
-    char *cache = hub_cache_directory();
-    if (!cache)
+    const char *tail;
+    if (!find_base(&tail))
         return ecdc_fail(err, ECDC_E_MODEL, "%s cannot be looked up: none of HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME and "
                          "HOME says where the Hugging Face cache is", name);
+    char *cache = hub_cache_directory();
+    if (!cache)
+        return ecdc_fail_memory(err, name);
     ecdc_status status = find_in(cache, name, directory, err);
     free(cache);
     return status;

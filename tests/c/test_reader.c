@@ -56,10 +56,16 @@ static void ffmpeg(const char *arguments) {
 
 /* ---------------------------------------------------------------------------------------- reading --- */
 
+static ecdc_status open_at(const char *path, int rate_hz, ecdc_reader **r, ecdc_error *e) {
+    ecdc_reader_settings settings = ecdc_default_reader_settings();
+    settings.rate_hz = rate_hz;
+    return ecdc_reader_open(path, &settings, r, e);
+}
+
 /* Reads everything, `piece` samples at a time, to be freed. */
 static float *read_all(const char *path, int rate, size_t piece, size_t *n, ecdc_reader_info *info) {
     ecdc_reader *r;
-    assert_ok(ecdc_reader_open(path, rate, &r, &err), &err);
+    assert_ok(open_at(path, rate, &r, &err), &err);
     float *samples = NULL;
     size_t got, room = 0;
     *n = 0;
@@ -83,7 +89,7 @@ static size_t read_failing(const char *path, ecdc_status status, const char *wor
     float samples[1000];
     size_t n = 0, got = 1;
     ecdc_status found = ECDC_OK;
-    assert_ok(ecdc_reader_open(path, 0, &r, &err), &err);
+    assert_ok(open_at(path, 0, &r, &err), &err);
     while (found == ECDC_OK && got > 0) {
         found = ecdc_reader_read(r, samples, 1000, &got, &err);
         n += found == ECDC_OK ? got : 0;
@@ -341,7 +347,7 @@ static void test_hostile_gap(void **state) {
 
 static void refuse(const char *path, ecdc_status status, const char *words) {
     ecdc_reader *r = NULL;
-    assert_fails(ecdc_reader_open(path, 0, &r, &err), status, &err, words);
+    assert_fails(open_at(path, 0, &r, &err), status, &err, words);
     assert_null(r);
 }
 
@@ -349,12 +355,42 @@ static void test_arguments(void **state) {
     (void)state;
     ecdc_reader *r;
     const char *path = make_wav16("a.wav", 44100, 1, (int16_t[]){0}, 1);
-    assert_fails(ecdc_reader_open(path, 999, &r, &err), ECDC_E_ARGUMENT, &err, "999 Hz is not in 1000 ... 384000");
-    assert_fails(ecdc_reader_open(path, -1, &r, &err), ECDC_E_ARGUMENT, &err, "-1 Hz");
-    assert_fails(ecdc_reader_open(path, 384001, &r, &err), ECDC_E_ARGUMENT, &err, "384001 Hz");
-    assert_fails(ecdc_reader_open(NULL, 0, &r, &err), ECDC_E_ARGUMENT, &err, "NULL");
-    assert_int_equal(ecdc_reader_open(in_scratch("none"), 0, &r, NULL), ECDC_E_IO);
+    assert_fails(open_at(path, 999, &r, &err), ECDC_E_ARGUMENT, &err, "999 Hz is not in 1000 ... 384000");
+    assert_fails(open_at(path, -1, &r, &err), ECDC_E_ARGUMENT, &err, "-1 Hz");
+    assert_fails(open_at(path, 384001, &r, &err), ECDC_E_ARGUMENT, &err, "384001 Hz");
+    assert_fails(open_at(NULL, 0, &r, &err), ECDC_E_ARGUMENT, &err, "NULL");
+    assert_int_equal(open_at(in_scratch("none"), 0, &r, NULL), ECDC_E_IO);
     ecdc_reader_close(NULL);
+}
+
+static int stop_after(void *context) {
+    int *calls_left = context;
+    return (*calls_left)-- <= 0;
+}
+
+/* Stopped while opening, or while reading, wherever that is. */
+static void test_stop(void **state) {
+    (void)state;
+    static int16_t sound[200000];
+    const char *path = make_wav16("long.wav", 44100, 1, sound, 200000);
+    int stopped_opening = 0, stopped_reading = 0;
+    for (int calls = 0; calls < 40; calls++) {
+        int left = calls;
+        ecdc_reader_settings settings = {.stop = stop_after, .stop_context = &left};
+        ecdc_reader *r;
+        ecdc_status status = ecdc_reader_open(path, &settings, &r, &err);
+        stopped_opening += status == ECDC_E_STOPPED;
+        if (status == ECDC_OK) {
+            float samples[1000];
+            for (size_t got = 1; status == ECDC_OK && got > 0;)
+                status = ecdc_reader_read(r, samples, 1000, &got, &err);
+            stopped_reading += status == ECDC_E_STOPPED;
+            ecdc_reader_close(r);
+        }
+        if (status != ECDC_OK)
+            check_failure(status, ECDC_E_STOPPED, &err, "long.wav: reading was stopped", __FILE__, __LINE__);
+    }
+    assert_true(stopped_opening > 0 && stopped_reading > 0);
 }
 
 static void test_not_media(void **state) {
@@ -486,7 +522,7 @@ static void test_mutations(void **state) {
             ecdc_reader *r = NULL;
             float x[100];
             size_t got = 1;
-            if (ecdc_reader_open(write_file("mutant.wav", bytes, k ? n : i + 1), 24000, &r, &err) == ECDC_OK)
+            if (open_at(write_file("mutant.wav", bytes, k ? n : i + 1), 24000, &r, &err) == ECDC_OK)
                 for (int reads = 0; reads < 1000 && got > 0; reads++)
                     if (ecdc_reader_read(r, x, 100, &got, &err) != ECDC_OK)
                         break;
@@ -516,7 +552,7 @@ static void test_standard_input(void **state) {
         ecdc_reader *r;
         float x[300];
         size_t n = 0, got = 1;
-        if (ecdc_reader_open("-", 0, &r, &err) == ECDC_OK)
+        if (open_at("-", 0, &r, &err) == ECDC_OK)
             while (ecdc_reader_read(r, x, 300, &got, &err) == ECDC_OK && got > 0)
                 for (size_t i = 0; i < got; i++, n++)
                     good += n < 20000 && x[i] == data[n] / 32768.f;
@@ -542,6 +578,7 @@ int main(void) {
         cmocka_unit_test(test_no_gap),
         cmocka_unit_test(test_hostile_gap),
         cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_stop),
         cmocka_unit_test(test_not_media),
         cmocka_unit_test(test_playlists),
         cmocka_unit_test(test_no_audio),
