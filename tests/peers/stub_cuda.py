@@ -73,7 +73,8 @@ def main():
     missing = missing_libraries(libraries, packages)
     for name, versions in sorted(wanted_symbols(libraries, missing).items()):
         write_stub(os.path.join(folder, name), versions)
-    print(f"stub_cuda.py: {len(missing)} small stand-ins for CUDA libraries: {', '.join(sorted(missing))}")
+    if missing:
+        print(f"stub_cuda.py: {len(missing)} small stand-ins for CUDA libraries: {', '.join(sorted(missing))}")
 
 
 if __name__ == "__main__":
