@@ -197,7 +197,7 @@ static void run_lstm(struct stage *s, const struct engine *engine, struct rows *
         const float *h = state->h;
         for (size_t t = 0; t < steps; t++) {
             float *next = state->h_rows + t * units;
-            engine_lstm_step(engine, &net->recurrent, s->scratch + t * gates, h, state->c, next);
+            engine_lstm_step(engine, &net->recurrent, s->scratch + t * gates, h, state->c, next, t % 2);
             h = next;
         }
         memcpy(state->h, h, units * sizeof *h);

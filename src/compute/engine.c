@@ -71,22 +71,23 @@ struct lstm_job {
     const struct recurrence *r;
     const float *x_gates, *h_prev;
     float *c, *h;
+    bool backwards;
     int parts;
 };
 
 static void lstm_part(void *context, int part) {
     const struct lstm_job *job = context;
     struct range r = pool_share(job->r->groups, 1, part, job->parts);
-    job->kernels->lstm_step(job->r, job->x_gates, job->h_prev, job->c, job->h, r.begin, r.end);
+    job->kernels->lstm_step(job->r, job->x_gates, job->h_prev, job->c, job->h, r.begin, r.end, job->backwards);
 }
 
 void engine_lstm_step(const struct engine *engine, const struct recurrence *r, const float *x_gates,
-                      const float *h_prev, float *c, float *h) {
+                      const float *h_prev, float *c, float *h, bool backwards) {
     int parts = pool_threads(engine->pool);
     if (parts == 1 || r->groups < 2 || 4 * r->size * r->size < WORTH_SHARING) {
-        engine->kernels->lstm_step(r, x_gates, h_prev, c, h, 0, r->groups);
+        engine->kernels->lstm_step(r, x_gates, h_prev, c, h, 0, r->groups, backwards);
         return;
     }
-    struct lstm_job job = {engine->kernels, r, x_gates, h_prev, c, h, parts};
+    struct lstm_job job = {engine->kernels, r, x_gates, h_prev, c, h, backwards, parts};
     pool_run(engine->pool, lstm_part, &job);
 }

@@ -19,6 +19,6 @@ void engine_product(const struct engine *engine, const struct product *p, size_t
 
 /* One step of an LSTM layer, split over the threads by groups of units. */
 void engine_lstm_step(const struct engine *engine, const struct recurrence *r, const float *x_gates,
-                      const float *h_prev, float *c, float *h);
+                      const float *h_prev, float *c, float *h, bool backwards);
 
 #endif

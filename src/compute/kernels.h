@@ -75,9 +75,11 @@ struct kernels {
     void (*product)(const struct product *p, size_t rows, size_t panel0, size_t panel1);
     /* One time step of groups [g0, g1): gates = x_gates + W h_prev (columns in group order), then
      *     c = sigmoid(f) * c + sigmoid(i) * tanh(g),  h = sigmoid(o) * tanh(c).
+     * The weights are larger than a core's cache: who goes through the groups `backwards` every other step finds those that
+     * the step before used last still there. Groups do not depend on each other, so their order changes nothing.
      * h_prev has `size` floats; c, h and x_gates have groups * group (times 4 for x_gates). h is not h_prev. */
     void (*lstm_step)(const struct recurrence *r, const float *x_gates, const float *h_prev, float *c, float *h,
-                      size_t g0, size_t g1);
+                      size_t g0, size_t g1, bool backwards);
     /* y = a + b, and elu = ELU(y); y or elu may be NULL. */
     void (*add)(const float *a, const float *b, float *y, float *elu, size_t n);
     /* n rounds of fused multiply-adds on registers alone, as many as the processor can overlap: what the speed of the others

@@ -56,8 +56,9 @@ static void product(const struct product *p, size_t rows, size_t panel0, size_t 
 }
 
 static void lstm_step(const struct recurrence *r, const float *x_gates, const float *h_prev, float *c, float *h,
-                      size_t g0, size_t g1) {
-    for (size_t g = g0; g < g1; g++) {
+                      size_t g0, size_t g1, bool backwards) {
+    for (size_t i = g0; i < g1; i++) {
+        size_t g = backwards ? g1 - 1 - (i - g0) : i;
         const float *w = r->w + g * 4 * GROUP * r->size;
         float gates[4 * GROUP] = {0};
         for (size_t k = 0; k < r->size; k++, w += 4 * GROUP)

@@ -161,12 +161,14 @@ static void test_lstm_step(void **state) {
                 for (size_t u = 0; u < size; u++)
                     gates[gate_column(k, gate, u)] = x[gate * size + u] * 3;
             memcpy(c, c0, size * sizeof *c);
-            memcpy(c_parts, c0, size * sizeof *c);
-            k->lstm_step(&r, gates, h, c, out, 0, groups);
-            for (size_t g = 0; g < groups; g++)
-                k->lstm_step(&r, gates, h, c_parts, out_parts, g, g + 1);
-            assert_memory_equal(c, c_parts, units * sizeof *c);
-            assert_memory_equal(out, out_parts, units * sizeof *c);
+            k->lstm_step(&r, gates, h, c, out, 0, groups, false);
+            for (int backwards = 0; backwards < 2; backwards++) { /* in two parts, in either order */
+                memcpy(c_parts, c0, size * sizeof *c);
+                k->lstm_step(&r, gates, h, c_parts, out_parts, groups / 2, groups, backwards);
+                k->lstm_step(&r, gates, h, c_parts, out_parts, 0, groups / 2, backwards);
+                assert_memory_equal(c, c_parts, units * sizeof *c);
+                assert_memory_equal(out, out_parts, units * sizeof *c);
+            }
             for (size_t u = 0; u < size; u++) {
                 double a[4];
                 for (size_t gate = 0; gate < 4; gate++) {
