@@ -44,6 +44,11 @@ struct command {
 /* Parses argv[1...] for a command. EXIT_DONE, or the status to exit with after a message (EXIT_DONE with o->help after
  * the help text). */
 int options_parse(const struct command *command, int argc, char **argv, struct options *o);
+/* The format to write: --format, else what the output's name ends in; `allowed` is a list such as "ecdc npy". NULL after a
+ * message. */
+const char *output_format(const struct command *command, const struct options *o, const char *allowed);
+/* Whether the output is the very file that is read; says so. Writing would end in losing it, also with -f. */
+bool output_is_input(const struct options *o);
 const char *layout_name(int layout);
 const char *alignment_name(ecdc_alignment alignment);
 
@@ -52,6 +57,9 @@ int report_error(const ecdc_error *err);
 int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void report_note(const struct options *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Called once, first of all: where the caller has closed standard input, output or error, their numbers are taken, so that no
+ * file of ours gets one and then our notes. */
+void hold_standard_files(void);
 /* Called once, before a command runs. */
 void catch_signals(void);
 /* True once the user has asked to stop (SIGINT, SIGTERM): commands look between blocks. */

@@ -8,9 +8,8 @@
 static int run(const struct options *o) {
     if (path_ends_with(o->arguments[0], ".npz"))
         return report_usage("decode: %s: .npz files of models that encode in chunks are not read yet", o->arguments[0]);
-    bool wav = o->format ? !strcmp(o->format, "wav") : path_ends_with(o->output, ".wav");
-    if (!wav)
-        return report_usage("decode: -o %s: a name that ends in .wav is needed, or --format wav", o->output);
+    if (!output_format(&command_decode, o, "wav") || output_is_input(o))
+        return EXIT_USAGE;
     ecdc_error err;
     struct codes_in *in = NULL;
     ecdc_model *model = NULL;

@@ -16,12 +16,11 @@ static ecdc_status write_frames(void *context, const int32_t *codes, size_t n_fr
 }
 
 static int run(const struct options *o) {
-    bool npy = path_ends_with(o->output, ".npy") || (o->format && !strcmp(o->format, "npy"));
-    bool ecdc = path_ends_with(o->output, ".ecdc") || (o->format && !strcmp(o->format, "ecdc"));
-    if (path_ends_with(o->output, ".npz"))
+    if (!o->format && path_ends_with(o->output, ".npz"))
         return report_usage("encode: %s: .npz is for models that encode in chunks; use .npy or .ecdc", o->output);
-    if (npy == ecdc)
-        return report_usage("encode: -o %s: a name that ends in .ecdc or .npy is needed, or --format ecdc|npy", o->output);
+    const char *format = output_format(&command_encode, o, "ecdc npy");
+    if (!format || output_is_input(o))
+        return EXIT_USAGE;
 
     ecdc_error err;
     ecdc_model *model = NULL;
@@ -33,7 +32,7 @@ static int run(const struct options *o) {
     if (status == ECDC_OK)
         status = ecdc_model_codebooks(model, o->bandwidth_kbps, &n_codebooks, &err);
     if (status == ECDC_OK)
-        status = codes_out_open(o->output, o->overwrite, npy, model, n_codebooks, &out, &err);
+        status = codes_out_open(o->output, o->overwrite, !strcmp(format, "npy"), model, n_codebooks, &out, &err);
     if (status == ECDC_OK)
         status = encode_stream(o, model, &settings, write_frames, out, &result, &err);
     if (status == ECDC_OK) {

@@ -221,6 +221,8 @@ static ecdc_status prepare(struct features_run *f, ecdc_error *err) {
             return ecdc_fail(err, ECDC_E_ARGUMENT, "giblet's layout has no place for %d codebooks at %g kbps",
                              shape.n_codebooks, o->bandwidth_kbps);
     }
+    if (o->int16 && f->info.codebook_size > INT16_MAX + 1)
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "--dtype int16 does not hold codes up to %d", f->info.codebook_size - 1);
     f->shape = (struct npy_shape){.dtype = o->int16 ? NPY_I16 : NPY_I64};
     if (o->layout == LAYOUT_CODES) {
         f->shape.n_dims = 3;
@@ -286,9 +288,8 @@ static void report(const struct features_run *f) {
 static int run(const struct options *o) {
     if (o->layout == LAYOUT_GIBLET && o->alignment == ECDC_ALIGN_EXACT)
         return report_usage("features: --layout giblet has giblet's alignment only; exact rows come as codes or flat");
-    bool npy = o->format ? !strcmp(o->format, "npy") : path_ends_with(o->output, ".npy");
-    if (!npy)
-        return report_usage("features: -o %s: a name that ends in .npy is needed, or --format npy", o->output);
+    if (!output_format(&command_features, o, "npy") || output_is_input(o))
+        return EXIT_USAGE;
 
     struct features_run f = {.o = o};
     ecdc_error err;
@@ -324,7 +325,7 @@ const struct command command_features = {
     .name = "features",
     .arguments = "IN -o OUT.npy",
     .summary = "codes on the TR grid, with OUT.tsv and OUT.json beside them",
-    .options = "output format overwrite model bandwidth codebooks tr max-trs layout alignment partial mode dtype threads "
+    .options = "output format overwrite model bandwidth codebooks tr max-trs layout alignment partial mode hrf dtype threads "
                "precision cpu json",
     .min_arguments = 1,
     .max_arguments = 1,

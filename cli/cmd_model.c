@@ -53,7 +53,13 @@ static int path(const struct options *o) {
     ecdc_error err;
     if (ecdc_model_open(o->arguments[1], &model, &err) != ECDC_OK)
         return report_error(&err);
-    puts(model->origin);
+    if (o->json) {
+        cJSON *json = cJSON_CreateObject();
+        cJSON_AddStringToObject(json, "path", model->origin);
+        json_print(json);
+    } else {
+        puts(model->origin);
+    }
     ecdc_model_close(model);
     return EXIT_DONE;
 }
@@ -64,7 +70,13 @@ static int convert(const struct options *o) {
     ecdc_status status = ecdc_model_open(o->arguments[1], &model, &err);
     if (status == ECDC_OK) {
         status = model_dir_write(model, o->arguments[2], o->overwrite, &err);
-        if (status == ECDC_OK)
+        if (status == ECDC_OK && o->json) {
+            cJSON *json = cJSON_CreateObject();
+            cJSON_AddStringToObject(json, "output", o->arguments[2]);
+            json_put_integer(json, "bytes", (int64_t)model->n_bytes);
+            cJSON_AddStringToObject(json, "sha256", ecdc_model_sha256(model));
+            json_print(json);
+        } else if (status == ECDC_OK)
             report_note(o, "%s: config.json and model.safetensors (%.1f MB)", o->arguments[2], (double)model->n_bytes / 1e6);
         ecdc_model_close(model);
     }

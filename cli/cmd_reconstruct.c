@@ -33,8 +33,8 @@ static ecdc_status find_parameters(struct rows_in *in, const struct options *o, 
     const char *tr = o->tr_given || !s->found ? o->tr : s->tr;
     ecdc_alignment alignment = o->alignment_given || !s->found ? o->alignment : s->alignment;
     *layout = o->layout_given || !s->found ? (int)o->layout : s->layout;
-    in->shape.n_codebooks = o->codebooks ? o->codebooks : s->found ? s->n_codebooks : 0;
-    /* Without a description the rows tell how many codebooks there are; giblet's rows hold more than exist. */
+    in->shape.n_codebooks = o->codebooks ? o->codebooks : s->found && !o->bandwidth_given ? s->n_codebooks : 0;
+    /* Without either the rows tell how many codebooks there are; giblet's rows hold more than exist. */
     if (!in->shape.n_codebooks && (o->bandwidth_given || *layout == LAYOUT_GIBLET)) {
         ecdc_status status = ecdc_model_codebooks(model, o->bandwidth_kbps, &in->shape.n_codebooks, err);
         if (status != ECDC_OK)
@@ -69,7 +69,7 @@ static ecdc_status check_shape(struct rows_in *in, const struct options *o, int 
     if (codebooks < 1 || codebooks > INT32_MAX || in->shape.n_codebooks < 1 || in->shape.n_codebooks > in->info.n_codebooks)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: %" PRId64 " codebooks per row, %s has 1 to %d", in->path, codebooks,
                          in->info.name, in->info.n_codebooks);
-    if (codebooks < in->shape.n_codebooks || (codebooks > in->shape.n_codebooks && layout != LAYOUT_GIBLET && !o->codebooks))
+    if (codebooks < in->shape.n_codebooks || (codebooks > in->shape.n_codebooks && layout != LAYOUT_GIBLET && !o->codebooks && !in->sidecar.found))
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: %" PRId64 " codebooks per row where %d are expected%s", in->path, codebooks,
                          in->shape.n_codebooks, layout == LAYOUT_GIBLET ? "" : "; for giblet's own arrays: --layout giblet");
     in->shape.row_codebooks = (int)codebooks;
@@ -159,7 +159,7 @@ static ecdc_status rewind_rows(void *context, ecdc_error *err) {
 
 static ecdc_status prepare(struct rows_in *in, const struct options *o, ecdc_model **model, ecdc_error *err) {
     ecdc_status status = npy_open(in->path, &in->npy, err);
-    if (status == ECDC_OK)
+    if (status == ECDC_OK && strcmp(in->path, "-"))
         status = sidecar_read(in->path, &in->sidecar, err);
     if (status == ECDC_OK)
         status = in->sidecar.found ? model_open_matching(o, in->path, in->sidecar.model, in->sidecar.sha256, model, err)
@@ -191,6 +191,8 @@ static ecdc_status find_length(struct rows_in *in, int64_t *n_samples, ecdc_erro
         return status;
     ecdc_tr_grid_frames(&in->shape.grid, in->n_trs - 1, &first, &count);
     in->n_frames = first + keep + repeat;
+    if (in->n_frames == 0)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: no sound (its only row has no frame)", in->path);
     *n_samples = in->n_frames * in->info.hop;
     if (in->sidecar.found && in->sidecar.partial && in->sidecar.samples < *n_samples)
         *n_samples = in->sidecar.samples;
@@ -198,9 +200,8 @@ static ecdc_status find_length(struct rows_in *in, int64_t *n_samples, ecdc_erro
 }
 
 static int run(const struct options *o) {
-    bool wav = o->format ? !strcmp(o->format, "wav") : path_ends_with(o->output, ".wav");
-    if (!wav)
-        return report_usage("reconstruct: -o %s: a name that ends in .wav is needed, or --format wav", o->output);
+    if (!output_format(&command_reconstruct, o, "wav") || output_is_input(o))
+        return EXIT_USAGE;
     struct rows_in in = {.path = o->arguments[0]};
     ecdc_model *model = NULL;
     ecdc_error err;

@@ -35,11 +35,7 @@ static ecdc_status container_next(void *context, int32_t *codes, size_t max_fram
 
 static ecdc_status container_rewind(void *context, ecdc_error *err) {
     struct codes_in *in = context;
-    container_close(in->container);
-    in->container = NULL;
-    ecdc_status status = container_open(in->path, &in->container, err);
-    return status == ECDC_OK ? container_begin(in->container, in->code_bits, in->info.hop, err)
-                             : status;
+    return container_begin(in->container, in->code_bits, in->info.hop, err);
 }
 
 static ecdc_status open_container(struct codes_in *in, const struct options *o, ecdc_model **model, ecdc_error *err) {

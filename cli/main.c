@@ -25,6 +25,7 @@ static void print_help(FILE *to) {
 }
 
 int main(int argc, char **argv) {
+    hold_standard_files();
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;

@@ -9,12 +9,16 @@ int report_error(const ecdc_error *err) {
     return EXIT_FAILED;
 }
 
-int report_usage(const char *format, ...) {
-    va_list args;
-    va_start(args, format);
+static void say(const char *format, va_list args) {
     fputs("ecdc: ", stderr);
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
+}
+
+int report_usage(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(format, args);
     va_end(args);
     return EXIT_USAGE;
 }
@@ -24,8 +28,6 @@ void report_note(const struct options *o, const char *format, ...) {
         return;
     va_list args;
     va_start(args, format);
-    fputs("ecdc: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    say(format, args);
     va_end(args);
 }

@@ -13,10 +13,10 @@ static bool matches(const ecdc_model *model, const char *name, const char *sha) 
     return model->published && !strcmp(model->name, name);
 }
 
-/* What to open for a name in a file. */
-static const char *name_to_open(const char *name, char *buffer, size_t size) {
-    if (!strcmp(name, EMBEDDED_NAME))
-        return "default";
+/* What to open for a name and a hash in a file. */
+static const char *name_to_open(const char *name, const char *sha, char *buffer, size_t size) {
+    if (!strcmp(name, EMBEDDED_NAME) || (*sha && !strncmp(embedded_model().sha256, sha, strlen(sha))))
+        return "default"; /* the same weights, whatever they were called */
     if (!strcmp(name, "encodec_24khz") || !strcmp(name, "encodec_48khz")) {
         snprintf(buffer, size, "facebook/%s", name);
         return buffer;
@@ -28,12 +28,12 @@ ecdc_status model_open_matching(const struct options *o, const char *path, const
                                 ecdc_model **model, ecdc_error *err) {
     char buffer[160];
     ecdc_error why;
-    const char *wanted = o->model_given ? o->model : name_to_open(name, buffer, sizeof buffer);
+    const char *wanted = o->model_given ? o->model : name_to_open(name, sha, buffer, sizeof buffer);
     ecdc_status status = ecdc_model_open(wanted, model, &why);
-    if (status != ECDC_OK && o->model_given)
+    if (status != ECDC_OK && (o->model_given || status != ECDC_E_MODEL))
         return ecdc_fail(err, status, "%s", why.message);
     if (status != ECDC_OK)
-        return ecdc_fail(err, ECDC_E_MODEL, "%s was made with the model %s%s%s%s, which is not here; give it with -m MODEL",
+        return ecdc_fail(err, ECDC_E_MODEL, "%s was made with the model %s%s%.16s%s, which is not here; give it with -m MODEL",
                          path, name, *sha ? " (SHA-256 " : "", sha, *sha ? "...)" : "");
     if (matches(*model, name, sha) || o->force)
         return ECDC_OK;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 
@@ -20,12 +22,12 @@ struct option_row {
 
 enum {
     OPT_FORMAT = FIRST_LONG, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR, OPT_MAX_TRS, OPT_CODEBOOKS,
-    OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_DTYPE, OPT_FLOAT, OPT_FORCE, OPT_SECONDS, OPT_REPEATS
+    OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE, OPT_SECONDS, OPT_REPEATS
 };
 
 static const struct option_row rows[] = {
     {"output", 'o', "FILE", "where to write; - is standard output"},
-    {"format", OPT_FORMAT, "FORMAT", "ecdc, npy or wav: what to write, where the name of the output does not tell"},
+    {"format", OPT_FORMAT, "FORMAT", "what to write (ecdc, npy, wav), where the name of the output does not tell"},
     {"overwrite", 'f', NULL, "replace existing outputs"},
     {"model", 'm', "MODEL", "default, a directory, a .safetensors file, a hub name such as\n"
                             "facebook/encodec_24khz, random:encodec_24khz (default: default)"},
@@ -38,6 +40,7 @@ static const struct option_row rows[] = {
     {"alignment", OPT_ALIGNMENT, "NAME", "giblet (int(75 * TR) frames each) or exact (no drift) (default: giblet)"},
     {"partial", OPT_PARTIAL, NULL, "keep the last part of a TR as a row of its own"},
     {"mode", OPT_MODE, "NAME", "encodec"},
+    {"hrf", OPT_HRF, "NAME", "none"},
     {"dtype", OPT_DTYPE, "NAME", "int64 or int16 (default: int64)"},
     {"float", OPT_FLOAT, NULL, "32-bit float samples instead of 16-bit integers"},
     {"rescale", 'r', NULL, "scale a sound that is too loud instead of clipping it (decodes twice)"},
@@ -53,12 +56,16 @@ static const struct option_row rows[] = {
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
-static bool takes(const struct command *command, const char *option) {
-    size_t n = strlen(option);
-    for (const char *s = command->options; (s = strstr(s, option)); s += n)
-        if ((s == command->options || s[-1] == ' ') && (s[n] == ' ' || s[n] == 0))
+static bool in_list(const char *word, const char *list) {
+    size_t n = strlen(word);
+    for (const char *s = list; n && (s = strstr(s, word)); s += n)
+        if ((s == list || s[-1] == ' ') && (s[n] == ' ' || s[n] == 0))
             return true;
-    return !strcmp(option, "quiet") || !strcmp(option, "help");
+    return false;
+}
+
+static bool takes(const struct command *command, const char *option) {
+    return in_list(option, command->options) || !strcmp(option, "quiet") || !strcmp(option, "help");
 }
 
 static void print_help(const struct command *command) {
@@ -195,6 +202,10 @@ static int set(struct options *o, int key, const char *v) {
         if (strcmp(v, "encodec"))
             return bad_value("mode", v, "encodec (mel and latent are not built yet)");
         break;
+    case OPT_HRF:
+        if (strcmp(v, "none"))
+            return bad_value("hrf", v, "none (convolution is not built yet, and has no meaning for integer codes)");
+        break;
     case OPT_DTYPE:
         if ((choice = choose(v, dtypes, 2)) < 0)
             return bad_value("dtype", v, "int64 or int16");
@@ -258,6 +269,31 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
     if (o->json && o->output && !strcmp(o->output, "-"))
         return report_usage("%s: -o - and --json would both write to standard output", command->name);
     return EXIT_DONE;
+}
+
+const char *output_format(const struct command *command, const struct options *o, const char *allowed) {
+    const char *name = strrchr(o->output, '.');
+    for (int i = 0; i < 3; i++) {
+        bool asked = o->format ? !strcmp(o->format, formats[i]) : name && !strcasecmp(name + 1, formats[i]);
+        if (asked && in_list(formats[i], allowed))
+            return formats[i];
+    }
+    char choices[64] = "";
+    for (int i = 0, n = 0; i < 3; i++)
+        if (in_list(formats[i], allowed))
+            n += snprintf(choices + n, sizeof choices - (size_t)n, "%s.%s", n ? " or " : "", formats[i]);
+    report_usage("%s: -o %s%s%s: a name that ends in %s is needed, or --format without the dot", command->name, o->output,
+                 o->format ? " --format " : "", o->format ? o->format : "", choices);
+    return NULL;
+}
+
+bool output_is_input(const struct options *o) {
+    struct stat in, out;
+    if (stat(o->arguments[0], &in) != 0 || stat(o->output, &out) != 0 || !S_ISREG(in.st_mode) ||
+        in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+        return false;
+    report_usage("%s is the input: give the output another name", o->output);
+    return true;
 }
 
 ecdc_settings settings_of(const struct options *o) {

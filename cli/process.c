@@ -1,7 +1,9 @@
 /* The process: signals, clock, memory. */
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/status.h"
 #include "cli.h"
@@ -18,7 +20,16 @@ bool interrupted(void) {
 }
 
 ecdc_status fail_interrupted(ecdc_error *err) {
-    return ecdc_fail(err, ECDC_E_STOPPED, "interrupted; nothing was written");
+    return ecdc_fail(err, ECDC_E_STOPPED, "interrupted; no file was written");
+}
+
+void hold_standard_files(void) {
+    /* Read-only: writing to it still fails, as it should. */
+    for (int fd; (fd = open("/dev/null", O_RDONLY)) >= 0;)
+        if (fd > STDERR_FILENO) {
+            close(fd);
+            break;
+        }
 }
 
 void catch_signals(void) {
@@ -26,7 +37,10 @@ void catch_signals(void) {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a failed write with a message */
+    sigaction(SIGHUP, &action, NULL);
+    /* A closed pipe and a file-size limit are failed writes with a message. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 double now_s(void) {

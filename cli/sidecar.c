@@ -1,49 +1,25 @@
 #include "sidecar.h"
 
-#include <cjson/cJSON.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "model/file.h"
+#include "model/json.h"
 #include "paths.h"
 
 enum { MAX_BYTES = 1 << 20 };
-
-/* The file's text in *text; an absent file is no error and leaves NULL. */
-static ecdc_status read_text(const char *path, char **text, ecdc_error *err) {
-    *text = NULL;
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return errno == ENOENT ? ECDC_OK : ecdc_fail(err, ECDC_E_IO, "%s: %s", path, strerror(errno));
-    char *buffer = malloc(MAX_BYTES + 1);
-    size_t n = buffer ? fread(buffer, 1, MAX_BYTES, f) : 0;
-    bool failed = ferror(f) || !feof(f);
-    fclose(f);
-    if (!buffer)
-        return ecdc_fail_memory(err, path);
-    buffer[n] = 0;
-    if (failed) {
-        free(buffer);
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: cannot be read, or is larger than %d bytes", path, MAX_BYTES);
-    }
-    *text = buffer;
-    return ECDC_OK;
-}
 
 static bool get_text(const cJSON *object, const char *name, char *out, size_t size) {
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
     return text && (size_t)snprintf(out, size, "%s", text) < size;
 }
 
-static bool get_number(const cJSON *object, const char *name, double min, double max, double *out) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-    if (!cJSON_IsNumber(item) || !(item->valuedouble >= min && item->valuedouble <= max))
-        return false;
-    *out = item->valuedouble;
-    return true;
+static bool get_integer(const cJSON *object, const char *name, double min, double max, double *out) {
+    return json_integer(cJSON_GetObjectItemCaseSensitive(object, name), min, max, out);
 }
 
 static bool get_choice(const cJSON *object, const char *name, const char *(*name_of)(int), int n, int *out) {
@@ -74,12 +50,10 @@ static const char *parse(const cJSON *json, struct sidecar *s) {
     s->alignment = (ecdc_alignment)alignment;
     if (!get_text(json, "tr_fraction", s->tr, sizeof s->tr))
         return "tr_fraction";
-    if (!get_number(json, "bandwidth", 0, 1e6, &s->bandwidth_kbps))
-        return "bandwidth";
-    if (!get_number(json, "n_codebooks", 1, 1024, &number))
+    if (!get_integer(json, "n_codebooks", 1, 1024, &number))
         return "n_codebooks";
     s->n_codebooks = (int)number;
-    if (!get_number(json, "samples", 0, 9e15, &number))
+    if (!get_integer(json, "samples", 0, 9e15, &number))
         return "samples";
     s->samples = (int64_t)number;
     s->partial = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "partial"));
@@ -94,15 +68,21 @@ static const char *parse(const cJSON *json, struct sidecar *s) {
 ecdc_status sidecar_read(const char *path, struct sidecar *s, ecdc_error *err) {
     *s = (struct sidecar){.found = false};
     char *json_path = path_replace(path, ".npy", ".json"), *text = NULL;
-    ecdc_status status = json_path ? read_text(json_path, &text, err) : ecdc_fail_memory(err, "a path");
-    if (status == ECDC_OK && text) {
-        cJSON *json = cJSON_Parse(text);
-        const char *wrong = json ? parse(json, s) : "JSON";
+    cJSON *json = NULL;
+    size_t n = 0;
+    if (!json_path)
+        return ecdc_fail_memory(err, "a path");
+    ecdc_status status = ECDC_OK;
+    if (access(json_path, F_OK) == 0) {
+        status = file_read_text(json_path, MAX_BYTES, &text, &n, err);
+        if (status == ECDC_OK)
+            status = json_parse_object(json_path, text, n, &json, err);
+        const char *wrong = status == ECDC_OK ? parse(json, s) : NULL;
         if (wrong)
             status = ecdc_fail(err, ECDC_E_FORMAT, "%s: %s is missing or wrong; without this file the parameters come from "
                                "--tr, --alignment, --layout, -b", json_path, wrong);
-        cJSON_Delete(json);
     }
+    cJSON_Delete(json);
     free(text);
     free(json_path);
     return status;

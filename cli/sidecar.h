@@ -10,7 +10,6 @@ struct sidecar {
     int layout; /* as struct options */
     ecdc_alignment alignment;
     char tr[48]; /* as a fraction */
-    double bandwidth_kbps;
     int n_codebooks;
     bool partial;
     int64_t samples;

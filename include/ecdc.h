@@ -16,13 +16,18 @@
  *     ecdc_settings settings = ecdc_default_settings();        // 3 kbps, all cores
  *     if (ecdc_model_open("default", &model, &err) != ECDC_OK ||
  *         ecdc_encoder_new(model, &settings, &encoder, &err) != ECDC_OK)
- *         fprintf(stderr, "%s\n", err.message);
- *     while ((n = more_samples(samples)) > 0) {
- *         ecdc_encoder_push(encoder, samples, n, &err);        // any number of samples
+ *         return fail(err.message);
+ *     while ((n = more_samples(samples)) > 0) {                // any number of samples
+ *         if (ecdc_encoder_push(encoder, samples, n, &err) != ECDC_OK)
+ *             return fail(err.message);
  *         while ((frames = ecdc_encoder_pull(encoder, codes, 64)) > 0)
  *             use(codes, frames);                              // codes[frame * n_codebooks + codebook]
  *     }
- *     ecdc_encoder_finish(encoder, &err);                      // then pull what is left
+ *     if (ecdc_encoder_finish(encoder, &err) != ECDC_OK)       // then pull what is left
+ *         return fail(err.message);
+ *
+ * Numbers below such as 24 kHz, 320 samples or 75 frames per second are those of the published 24 kHz model; every number
+ * comes from the model's config (ecdc_model_info).
  *
  * CONVENTIONS
  *
@@ -97,10 +102,10 @@ typedef struct ecdc_model ecdc_model;
 typedef struct ecdc_model_info {
     const char *name;          /**< "ecdc-mini-24khz-interim", "encodec_24khz", a directory's name ...; the model's */
     const char *origin;        /**< the path it was read from, "embedded" or "generated"; the model's */
-    int sampling_rate_hz;      /**< 24000 or 48000 */
-    int channels;              /**< 1 or 2 */
+    int sampling_rate_hz;      /**< 24000 */
+    int channels;              /**< 1 */
     int hop;                   /**< samples per frame: 320 */
-    int frame_rate_hz;         /**< frames per second: 75 or 150 */
+    int frame_rate_hz;         /**< frames per second: 75 */
     int dimension;             /**< length of a frame's vector: 128 */
     int n_codebooks;           /**< codebooks at the highest bandwidth */
     int codebook_size;         /**< entries per codebook: 1024 */
@@ -108,6 +113,7 @@ typedef struct ecdc_model_info {
     double bandwidths_kbps[ECDC_MAX_BANDWIDTHS];
     uint64_t n_parameters;     /**< numbers in the network with weight norm folded, and in the codebooks */
     int chunked;               /**< 1: encodes normalised chunks with scales (48 kHz), not one frame grid */
+    int reserved[8];           /**< for later fields; 0 */
 } ecdc_model_info;
 
 /** Opens a model.
@@ -125,7 +131,7 @@ ECDC_API void ecdc_model_close(ecdc_model *model);
 ECDC_API void ecdc_model_get_info(const ecdc_model *model, ecdc_model_info *info);
 
 /** SHA-256 of the model's weight file as 64 hexadecimal digits: what identifies the weights in files and caches.
- *  The first call for a mapped file reads all of it; later calls are free. Thread-safe. */
+ *  The first call for a mapped file reads all of it; later calls are free. Thread-safe. "" where memory ran out. */
 ECDC_API const char *ecdc_model_sha256(const ecdc_model *model);
 
 /** Codebooks at a bandwidth: bandwidth * 1000 / (frame_rate * 10 bits), e.g. 3 kbps -> 4.
@@ -139,7 +145,7 @@ ECDC_API int64_t ecdc_model_frames(const ecdc_model *model, int64_t n_samples);
 /* --------------------------------------------------------------------------------------------- settings --- */
 
 /** Which kernels compute. Results of one choice never depend on threads or chunk sizes; between choices codes
- *  agree as promise 1 of docs/ARCHITECTURE.md says. */
+ *  agree as docs/ARCHITECTURE.md says under "Exact". */
 typedef enum ecdc_cpu {
     ECDC_CPU_AUTO = 0,      /**< the best that this processor has */
     ECDC_CPU_REFERENCE = 1, /**< plain C, slow: the oracle of the tests */
@@ -148,17 +154,20 @@ typedef enum ecdc_cpu {
     ECDC_CPU_NEON = 4
 } ecdc_cpu;
 
-/** How an encoder or decoder works. Start from ecdc_default_settings(): fields may be added. */
+/** How an encoder or decoder works. Start from ecdc_default_settings(): fields may take the place of
+ *  `reserved`, with 0 for what is done today. */
 typedef struct ecdc_settings {
     double bandwidth_kbps; /**< one of the model's bandwidths; default 3.0. Ignored where n_codebooks is set */
     int n_codebooks;       /**< 1 ... the model's; default 0: what the bandwidth gives */
     int n_threads;         /**< 1 ... 256; default 0: one per processor that this process may use */
     ecdc_cpu cpu;          /**< default ECDC_CPU_AUTO; one that this processor lacks is ECDC_E_UNSUPPORTED */
+    int reserved[8];       /**< for later fields: 0 */
 } ecdc_settings;
 
 ECDC_API ecdc_settings ecdc_default_settings(void);
 
-/** The kernels that ECDC_CPU_AUTO picks here: "avx512", "avx2", "neon" or "reference". A constant string. */
+/** The name of a choice of kernels, "avx512", "avx2", "neon" or "reference"; for ECDC_CPU_AUTO the name of those that it picks
+ *  on this processor. A constant string. */
 ECDC_API const char *ecdc_cpu_name(ecdc_cpu cpu);
 
 /* ---------------------------------------------------------------------------------------------- encoder --- */
@@ -178,8 +187,8 @@ ECDC_API int ecdc_encoder_codebooks(const ecdc_encoder *encoder);
 /** Takes the next samples of the signal (mono, at the model's rate), any number of them, and computes every frame
  *  that is complete. The first frame needs the 2240 samples of seven (the reflection at the start looks ahead);
  *  from then on each 320 samples give one.
- *  Fails with ECDC_E_ARGUMENT (a sample is not finite; after finish), ECDC_E_MEMORY; then nothing was taken, and
- *  after ECDC_E_MEMORY the encoder can only be reset or freed. */
+ *  Fails with ECDC_E_ARGUMENT (a sample is not finite, named with its number since the start; after finish): then nothing
+ *  was taken; or ECDC_E_MEMORY: then the encoder can only be reset or freed. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_encoder_push(ecdc_encoder *encoder, const float *samples, size_t n_samples,
                                                        ecdc_error *err);
 
@@ -194,7 +203,7 @@ ECDC_API size_t ecdc_encoder_ready(const ecdc_encoder *encoder);
  *  @return the number of frames written, 0 when none is ready. */
 ECDC_API size_t ecdc_encoder_pull(ecdc_encoder *encoder, int32_t *codes, size_t max_frames);
 
-/** Back to the start of a new signal, with the same settings. */
+/** Back to the start of a new signal, with the same settings. Should memory run out here, the next push says so. */
 ECDC_API void ecdc_encoder_reset(ecdc_encoder *encoder);
 
 /* ---------------------------------------------------------------------------------------------- decoder --- */
@@ -212,7 +221,7 @@ ECDC_API int ecdc_decoder_codebooks(const ecdc_decoder *decoder);
 
 /** Takes the next frames, codes[frame * n_codebooks + codebook], any number of them.
  *  Fails with ECDC_E_ARGUMENT (a code outside 0 ... codebook_size - 1, named with frame and codebook; after finish):
- *  then nothing was taken; or ECDC_E_MEMORY. */
+ *  then nothing was taken; or ECDC_E_MEMORY: then the decoder can only be reset or freed. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_decoder_push(ecdc_decoder *decoder, const int32_t *codes, size_t n_frames,
                                                        ecdc_error *err);
 
@@ -226,17 +235,19 @@ ECDC_API size_t ecdc_decoder_ready(const ecdc_decoder *decoder);
  *  integers. @return the number of samples written. */
 ECDC_API size_t ecdc_decoder_pull(ecdc_decoder *decoder, float *samples, size_t max_samples);
 
-/** Back to the start of a new signal, with the same settings. */
+/** Back to the start of a new signal, with the same settings. Should memory run out here, the next push says so. */
 ECDC_API void ecdc_decoder_reset(ecdc_decoder *decoder);
 
 /* ---------------------------------------------------------------------------------------- whole signals --- */
 
-/** Encodes a whole signal: codes must hold ecdc_model_frames(model, n_samples) * codebooks. */
+/** Encodes a whole signal: codes must hold ecdc_model_frames(model, n_samples) * codebooks, and may hold some of them
+ *  after a failure. Fails as ecdc_encoder_new and ecdc_encoder_push do. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_encode(const ecdc_model *model, const ecdc_settings *settings,
                                                  const float *samples, size_t n_samples, int32_t *codes,
                                                  ecdc_error *err);
 
-/** Decodes a whole signal: samples must hold n_frames * hop. */
+/** Decodes a whole signal: samples must hold n_frames * hop, and may hold some of them after a failure. Fails as
+ *  ecdc_decoder_new and ecdc_decoder_push do. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_decode(const ecdc_model *model, const ecdc_settings *settings,
                                                  const int32_t *codes, size_t n_frames, float *samples,
                                                  ecdc_error *err);
@@ -259,13 +270,14 @@ typedef struct ecdc_reader_info {
     double overlap_s;         /**< their total length */
 } ecdc_reader_info;
 
-/** How a file is read. Start from ecdc_default_reader_settings(): fields may be added. */
+/** How a file is read. Start from ecdc_default_reader_settings(), as with ecdc_settings. */
 typedef struct ecdc_reader_settings {
     int rate_hz; /**< the rate wanted, 1000 ... 384000; default 0: the track's own */
     /** Asked now and then, also while a pipe is waited for: anything but 0 ends the call with ECDC_E_STOPPED. On the thread
      *  that called the reader. Default NULL: never. */
     int (*stop)(void *context);
     void *stop_context; /**< handed to stop; must live as long as the reader */
+    int reserved[8];    /**< for later fields: 0 */
 } ecdc_reader_settings;
 
 ECDC_API ecdc_reader_settings ecdc_default_reader_settings(void);
@@ -304,8 +316,8 @@ typedef struct ecdc_tr_grid {
     int64_t frames_per_tr;    /**< row length: giblet int(75 * TR), exact ceil(75 * TR) */
 } ecdc_tr_grid;
 
-/** Makes a grid. @param tr a decimal number ("1.5", "0.72") or a fraction ("2/3") of seconds, taken exactly; more
- *  than one frame and at most 3600 s. Fails with ECDC_E_ARGUMENT. */
+/** Makes a grid. @param tr a decimal number ("1.5", "0.72") or a fraction ("2/3") of seconds, taken exactly; at
+ *  least one frame and at most 3600 s. Fails with ECDC_E_ARGUMENT. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_tr_grid_init(ecdc_tr_grid *grid, const char *tr, int frame_rate_hz,
                                                        ecdc_alignment alignment, ecdc_error *err);
 

@@ -14,8 +14,9 @@ void *fifo_reserve(struct fifo *f, size_t n) {
         memmove(f->items, f->items + f->first * f->item_size, f->n * f->item_size);
         f->first = 0;
     }
-    if (need > f->capacity) {
+    if (need > f->capacity || !f->items) {
         size_t capacity = need > f->capacity * 2 ? need : f->capacity * 2;
+        capacity = capacity ? capacity : 1; /* NULL means: no memory */
         void *grown = ecdc_realloc_array(f->items, capacity, f->item_size);
         if (!grown)
             return NULL;

@@ -28,6 +28,10 @@ ecdc_status ecdc_fail(ecdc_error *err, ecdc_status status, const char *format, .
         va_start(args, format);
         vsnprintf(err->message, sizeof err->message, format, args);
         va_end(args);
+        /* Names from files and command lines may hold newlines and escape sequences. */
+        for (char *c = err->message; *c; c++)
+            if ((unsigned char)*c < 32 || *c == 127)
+                *c = '?';
         err->status = status;
     }
     return status;

@@ -13,7 +13,6 @@
 enum { SLOW_FRAMES = 48, FAST_FRAMES = 6 };
 
 struct ecdc_decoder {
-    const ecdc_model *model;
     size_t n_codebooks;
     struct engine engine;
     struct pipeline pipeline;
@@ -34,7 +33,6 @@ ecdc_status ecdc_decoder_new(const ecdc_model *model, const ecdc_settings *setti
     ecdc_decoder *d = ecdc_alloc_zeros(1, sizeof *d);
     if (!d)
         return ecdc_fail_memory(err, "a decoder");
-    d->model = model;
     d->n_codebooks = (size_t)n_codebooks;
     d->fast_steps = FAST_FRAMES * (size_t)model->config.upsampling_ratios[0];
     d->samples.item_size = sizeof(float);

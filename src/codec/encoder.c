@@ -14,13 +14,13 @@
 enum { FAST_FRAMES = 6, SLOW_FRAMES = 48 };
 
 struct ecdc_encoder {
-    const ecdc_model *model;
     size_t hop, n_codebooks;
     struct engine engine;
     struct pipeline pipeline;
     const struct network *codebooks;
     float *scratch;
     struct fifo codes; /* items are frames */
+    uint64_t samples;  /* taken so far, for messages */
     bool finished;
     bool broken; /* memory ran out half way through a layer */
 };
@@ -35,7 +35,6 @@ ecdc_status ecdc_encoder_new(const ecdc_model *model, const ecdc_settings *setti
     ecdc_encoder *e = ecdc_alloc_zeros(1, sizeof *e);
     if (!e)
         return ecdc_fail_memory(err, "an encoder");
-    e->model = model;
     e->hop = (size_t)config_hop(&model->config);
     e->n_codebooks = (size_t)n_codebooks;
     e->codes.item_size = e->n_codebooks * sizeof(int32_t);
@@ -113,7 +112,8 @@ ecdc_status ecdc_encoder_push(ecdc_encoder *e, const float *samples, size_t n_sa
     ecdc_status status = usable(e, err);
     for (size_t i = 0; status == ECDC_OK && i < n_samples; i++)
         if (!isfinite(samples[i])) /* one would stay in the LSTM for ever */
-            status = ecdc_fail(err, ECDC_E_ARGUMENT, "sample %zu is %f, not a finite number", i, (double)samples[i]);
+            status = ecdc_fail(err, ECDC_E_ARGUMENT, "sample %llu is %f, not a finite number",
+                               (unsigned long long)(e->samples + i), (double)samples[i]);
     if (status != ECDC_OK)
         return status;
     size_t block = SLOW_FRAMES * e->hop;
@@ -121,6 +121,7 @@ ecdc_status ecdc_encoder_push(ecdc_encoder *e, const float *samples, size_t n_sa
         part = n_samples - i < block ? n_samples - i : block;
         status = push_block(e, samples + i, part, err);
     }
+    e->samples += n_samples;
     e->broken = status != ECDC_OK;
     return status;
 }
@@ -147,6 +148,7 @@ size_t ecdc_encoder_pull(ecdc_encoder *e, int32_t *codes, size_t max_frames) {
 
 void ecdc_encoder_reset(ecdc_encoder *e) {
     fifo_clear(&e->codes);
+    e->samples = 0;
     e->finished = false;
     e->broken = pipeline_reset(&e->pipeline, NULL) != ECDC_OK;
 }

@@ -69,9 +69,10 @@ struct kernels {
     size_t group;      /* units per LSTM group */
     size_t tile_rows;  /* rows that the product kernel likes to get at once */
 
-    /* Sizes m for k rows and n columns: fills everything but the pointers; *w_floats and *bias_floats are what they need. */
-    void (*matrix_layout)(struct matrix *m, size_t k, size_t n, size_t *w_floats, size_t *bias_floats);
-    /* Rows [0, p) of the product on columns of panels [panel0, panel1). */
+    /* Sizes m for k rows and n columns: fills everything but the pointers; *w_floats and *bias_floats are what they need.
+     * @param one_run  the matrix will only meet a single operand with one tap: its k inputs are contiguous */
+    void (*matrix_layout)(struct matrix *m, size_t k, size_t n, bool one_run, size_t *w_floats, size_t *bias_floats);
+    /* Rows [0, rows) of the product on columns of panels [panel0, panel1). */
     void (*product)(const struct product *p, size_t rows, size_t panel0, size_t panel1);
     /* One time step of groups [g0, g1): gates = x_gates + W h_prev (columns in group order), then
      *     c = sigmoid(f) * c + sigmoid(i) * tanh(g),  h = sigmoid(o) * tanh(c).

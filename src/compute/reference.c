@@ -15,7 +15,8 @@ static float sigmoid(float x) {
     return 1 / (1 + expf(-x));
 }
 
-static void matrix_layout(struct matrix *m, size_t k, size_t n, size_t *w_floats, size_t *bias_floats) {
+static void matrix_layout(struct matrix *m, size_t k, size_t n, bool one_run, size_t *w_floats, size_t *bias_floats) {
+    (void)one_run;
     m->k = k;
     m->n = n;
     m->dot = false;

@@ -6,9 +6,6 @@
  * int(75 * TR) of them: 112 of 112.5 at 1.5 s. */
 #include <math.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/status.h"
 
@@ -70,15 +67,18 @@ ecdc_status ecdc_tr_grid_init(ecdc_tr_grid *grid, const char *tr, int frame_rate
     if (!parse_fraction(tr, &num, &den))
         return ecdc_fail(err, ECDC_E_ARGUMENT,
                          "TR '%s' is not a positive number of seconds such as 1.5, 0.72 or 2/3", tr ? tr : "");
-    /* The fraction's terms have at most 18 digits each, so their quotient is the TR's nearest double or next to it; for
-     * a plain decimal take the very double that a program would have parsed. */
-    double tr_s = strchr(tr, '/') ? (double)num / (double)den : strtod(tr, NULL);
+    /* Both terms fit the mantissa of a long double where that has 64 bits, so this is the double that a program would
+     * have parsed, whatever the locale. */
+    double tr_s = (double)((long double)num / (long double)den);
     if ((u128)num * (unsigned)frame_rate_hz < (u128)den || tr_s > 3600)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "TR '%s' is outside one frame (1/%d s) to 3600 s", tr, frame_rate_hz);
-    *grid = (ecdc_tr_grid){.tr_s = tr_s, .tr_num = num, .tr_den = den, .frame_rate_hz = frame_rate_hz, .alignment = alignment};
+    ecdc_tr_grid made = {.tr_s = tr_s, .tr_num = num, .tr_den = den, .frame_rate_hz = frame_rate_hz, .alignment = alignment};
     u128 frames = (u128)num * (unsigned)frame_rate_hz;
-    grid->frames_per_tr = alignment == ECDC_ALIGN_GIBLET ? (int64_t)(frame_rate_hz * tr_s)
+    made.frames_per_tr = alignment == ECDC_ALIGN_GIBLET ? (int64_t)(frame_rate_hz * tr_s)
                                                          : (int64_t)((frames + (u128)den - 1) / (u128)den);
+    if (made.frames_per_tr < 1) /* 1/49 s at 49 frames per second is a little less than a frame in doubles */
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "TR '%s' holds no frame at %d frames per second", tr, frame_rate_hz);
+    *grid = made;
     return ECDC_OK;
 }
 

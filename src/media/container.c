@@ -203,6 +203,7 @@ void container_writer_free(struct container_writer *w) {
 struct container_reader {
     struct input in;
     struct container_header header;
+    uint64_t codes;     /* where they begin in the file */
     int bits;           /* 0 until container_begin */
     int64_t frames, n_read;
     uint64_t pending;
@@ -326,6 +327,7 @@ ecdc_status container_open(const char *path, struct container_reader **out, ecdc
     ecdc_status status = input_open(&r->in, path, err);
     if (status == ECDC_OK)
         status = read_header(r, err);
+    r->codes = r->in.read;
     if (status != ECDC_OK) {
         container_close(r);
         return status;
@@ -345,7 +347,7 @@ ecdc_status container_begin(struct container_reader *r, int bits_per_code, int h
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: codes of %d bits for %d samples", r->in.path, bits_per_code, hop);
     int64_t frames = r->header.samples / hop + (r->header.samples % hop != 0);
     int64_t bits_per_frame = (int64_t)r->header.codebooks * bits_per_code, bits;
-    uint64_t present = r->in.size - r->in.read;
+    uint64_t present = r->in.size - r->codes;
     bool overflow = __builtin_mul_overflow(frames, bits_per_frame, &bits);
     uint64_t claimed = overflow ? UINT64_MAX : ((uint64_t)bits + 7) / 8;
     if (claimed > present) {
@@ -361,7 +363,11 @@ ecdc_status container_begin(struct container_reader *r, int bits_per_code, int h
     r->bits = bits_per_code;
     r->frames = frames;
     r->bytes_left = claimed;
-    return ECDC_OK;
+    r->n_read = 0;
+    r->n_block = r->block_at = 0;
+    r->pending = 0;
+    r->n_pending = 0;
+    return input_seek(&r->in, r->codes, err);
 }
 
 static ecdc_status next_code(struct container_reader *r, int32_t *code, ecdc_error *err) {

@@ -8,7 +8,7 @@
 
 #include "media/output.h"
 
-enum { CONTAINER_MAX_CODEBOOKS = 64, CONTAINER_MAX_BITS = 24 };
+enum { CONTAINER_MAX_CODEBOOKS = 256, CONTAINER_MAX_BITS = 24 };
 
 struct container_header {
     char model[128];    /* "m", UTF-8 */
@@ -37,7 +37,8 @@ struct container_reader;
 ecdc_status container_open(const char *path, struct container_reader **out, ecdc_error *err);
 const struct container_header *container_header_of(const struct container_reader *r);
 /* Once the model is known: bits per code and samples per frame. Checks that the file is exactly as long as the header's
- * claim (ECDC_E_FORMAT: cut after N of M frames / N bytes too many). Called once, before the first read. */
+ * claim (ECDC_E_FORMAT: cut after N of M frames / N bytes too many). Before the first read; again to
+ * begin anew. */
 ecdc_status container_begin(struct container_reader *r, int bits_per_code, int hop, ecdc_error *err);
 /* Up to max_frames frames, codes[frame * codebooks + codebook]; *n_read 0 at the end. */
 ecdc_status container_read(struct container_reader *r, int32_t *codes, size_t max_frames, size_t *n_read,

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,26 +11,57 @@
 #include "base/memory.h"
 #include "base/status.h"
 
+/* Copies a pipe to its end into a fresh file without a name. */
+static ecdc_status spool(const char *name, int fd, FILE **out, ecdc_error *err) {
+    char block[1 << 16];
+    FILE *file = tmpfile();
+    if (!file)
+        return ecdc_fail(err, ECDC_E_IO, "%s: no temporary file to copy it into: %s", name, strerror(errno));
+    ssize_t n = 1;
+    bool written = true;
+    while (n > 0 && written) {
+        n = read(fd, block, sizeof block);
+        if (n < 0 && errno == EINTR)
+            n = 1;
+        else if (n > 0)
+            written = fwrite(block, 1, (size_t)n, file) == (size_t)n;
+    }
+    if (n < 0 || !written || fflush(file) != 0 || fseeko(file, 0, SEEK_SET) != 0) {
+        ecdc_status status = ecdc_fail(err, ECDC_E_IO, "%s: %s while copying it into a temporary file", name, strerror(errno));
+        fclose(file);
+        return status;
+    }
+    *out = file;
+    return ECDC_OK;
+}
+
 ecdc_status input_open(struct input *in, const char *path, ecdc_error *err) {
     memset(in, 0, sizeof *in);
-    /* O_NONBLOCK: opening a FIFO would wait for a writer, before we could see what it is. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool standard = strcmp(path, "-") == 0;
+    const char *name = standard ? "standard input" : path;
+    int fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return ecdc_fail(err, ECDC_E_IO, "%s: %s", path, strerror(errno));
+        return ecdc_fail(err, ECDC_E_IO, "%s: %s", name, strerror(errno));
     struct stat st;
     ecdc_status status = ECDC_OK;
     if (fstat(fd, &st) != 0)
-        status = ecdc_fail(err, ECDC_E_IO, "%s: %s", path, strerror(errno));
+        status = ecdc_fail(err, ECDC_E_IO, "%s: %s", name, strerror(errno));
     else if (S_ISDIR(st.st_mode))
-        status = ecdc_fail(err, ECDC_E_IO, "%s: Is a directory", path);
+        status = ecdc_fail(err, ECDC_E_IO, "%s: Is a directory", name);
+    else if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
+        status = spool(name, fd, &in->file, err);
     else if (!S_ISREG(st.st_mode))
-        status = ecdc_fail(err, ECDC_E_IO, "%s: not a regular file", path);
-    else if (!(in->path = ecdc_strdup(path)) || !(in->file = fdopen(fd, "rb")))
+        status = ecdc_fail(err, ECDC_E_IO, "%s: not a file or a pipe", name);
+    else if (!(in->file = fdopen(fd, "rb")))
+        status = ecdc_fail_memory(err, "an input file");
+    else
+        fd = -1; /* the stream's now */
+    if (fd >= 0)
+        close(fd);
+    if (status == ECDC_OK && (fstat(fileno(in->file), &st) != 0 || !(in->path = ecdc_strdup(name))))
         status = ecdc_fail_memory(err, "an input file");
     if (status != ECDC_OK) {
-        free(in->path);
-        in->path = NULL;
-        close(fd);
+        input_close(in);
         return status;
     }
     in->size = (uint64_t)st.st_size;

@@ -1,4 +1,4 @@
-/* A regular file that is read: what the readers of .npy and .ecdc share. */
+/* A file that is read at any place: what the readers of .npy and .ecdc share. */
 #ifndef ECDC_MEDIA_INPUT_H
 #define ECDC_MEDIA_INPUT_H
 
@@ -14,7 +14,8 @@ struct input {
     uint64_t read; /* where the next byte is read */
 };
 
-/* ECDC_E_IO where the path cannot be opened or is not a regular file. Never waits for a FIFO. */
+/* A regular file; or a pipe, "-" being standard input, which is first copied into an unlinked temporary file ($TMPDIR or
+ * /tmp). ECDC_E_IO where the path cannot be opened or is a directory or a device. */
 ecdc_status input_open(struct input *in, const char *path, ecdc_error *err);
 /* Exactly n bytes; ECDC_E_FORMAT where the file ends before. */
 ecdc_status input_read(struct input *in, void *bytes, size_t n, ecdc_error *err);

@@ -102,7 +102,7 @@ void comparison_push(struct comparison *c, const float *reference, const float *
 
 static double ratio_db(double signal, double noise) {
     if (noise <= 0)
-        return signal > 0 ? INFINITY : 0;
+        return INFINITY;
     return signal > 0 ? 10 * log10(signal / noise) : -INFINITY;
 }
 

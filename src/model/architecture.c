@@ -51,7 +51,7 @@ static void add_conv_transpose(struct builder *b, struct conv_spec spec) {
 static void add_residual_blocks(struct builder *b, int width) {
     const struct config *c = b->config;
     int narrow = width / c->compress;
-    for (int i = 0, dilation = 1; i < c->num_residual_layers; i++, dilation *= c->dilation_growth_rate) {
+    for (int i = 0, dilation = 1; i < c->num_residual_layers; i++) {
         struct layer_spec *layer = add(b, LAYER_RESIDUAL);
         layer->residual.narrow = conv(width, narrow, c->residual_kernel_size, 1, dilation);
         layer->residual.widen = conv(narrow, width, 1, 1, 1);
@@ -62,12 +62,12 @@ static void add_residual_blocks(struct builder *b, int width) {
             name_conv(&layer->residual.shortcut, b, "shortcut.conv");
         }
         b->index++;
+        if (i + 1 < c->num_residual_layers)
+            dilation *= c->dilation_growth_rate;
     }
 }
 
 static void add_lstm(struct builder *b, int size) {
-    if (b->config->num_lstm_layers == 0)
-        return;
     struct layer_spec *layer = add(b, LAYER_LSTM);
     snprintf(layer->lstm.name, sizeof layer->lstm.name, "%s.layers.%d.lstm", b->part, b->index);
     layer->lstm.size = size;

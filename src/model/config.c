@@ -35,7 +35,7 @@ static const struct int_field {
     FIELD(num_residual_layers, 0, 8, 1),
     FIELD(dilation_growth_rate, 1, 16, 2),
     FIELD(compress, 1, 64, 2),
-    FIELD(num_lstm_layers, 0, 8, 2),
+    FIELD(num_lstm_layers, 1, 8, 2),
 #undef FIELD
 };
 
@@ -252,7 +252,7 @@ static ecdc_status check(const struct source *s, const struct config *c) {
                              (long long)w, (long long)w / 2, (long long)n, MAX_WEIGHTS);
     }
 
-    int64_t span = c->residual_kernel_size - 1;
+    int64_t span = c->residual_kernel_size > 1 ? c->residual_kernel_size - 1 : 1; /* a dilation must fit an int anyway */
     for (int i = 1; i < c->num_residual_layers; i++)
         span *= c->dilation_growth_rate; /* at most 30 * 16^7 */
     if (span > MAX_DILATED_SPAN)

@@ -25,9 +25,9 @@ static float *keep_zeros(struct network *net, size_t n) {
     return p ? memset(p, 0, n * sizeof *p) : NULL;
 }
 
-static bool make_matrix(struct network *net, struct matrix *m, size_t k, size_t n) {
+static bool make_matrix(struct network *net, struct matrix *m, size_t k, size_t n, bool one_run) {
     size_t w_floats, bias_floats;
-    net->kernels->matrix_layout(m, k, n, &w_floats, &bias_floats);
+    net->kernels->matrix_layout(m, k, n, one_run, &w_floats, &bias_floats);
     m->w = keep_zeros(net, w_floats);
     m->bias = keep_zeros(net, bias_floats);
     return m->w && m->bias;
@@ -98,8 +98,8 @@ static ecdc_status make_conv(struct network *net, const ecdc_model *model, const
     layer->dilation = (size_t)spec->dilation;
     struct conv_tensors t = {0};
     ecdc_status status = read_conv(model, spec, &t, err);
-    if (status == ECDC_OK && !(spec->transposed ? make_matrix(net, &layer->conv, 2 * in, stride * out)
-                                                : make_matrix(net, &layer->conv, kernel * in, out)))
+    if (status == ECDC_OK && !(spec->transposed ? make_matrix(net, &layer->conv, 2 * in, stride * out, true)
+                                                : make_matrix(net, &layer->conv, kernel * in, out, spec->dilation == 1)))
         status = ecdc_fail_memory(err, spec->name);
     if (status == ECDC_OK && spec->transposed)
         pack_conv_transpose(net, &layer->conv, spec, &t);
@@ -128,8 +128,9 @@ static ecdc_status make_residual(struct network *net, const ecdc_model *model, c
     if (status == ECDC_OK && !layer->identity_shortcut)
         status = read_conv(model, shortcut, &ts, err);
     size_t widen_rows = layer->narrow_out + (layer->identity_shortcut ? 0 : layer->in);
-    if (status == ECDC_OK && !(make_matrix(net, &layer->narrow, layer->kernel * layer->in, layer->narrow_out) &&
-                               make_matrix(net, &layer->widen, widen_rows, layer->out)))
+    if (status == ECDC_OK && !(make_matrix(net, &layer->narrow, layer->kernel * layer->in, layer->narrow_out,
+                                           layer->dilation == 1) &&
+                               make_matrix(net, &layer->widen, widen_rows, layer->out, layer->identity_shortcut)))
         status = ecdc_fail_memory(err, narrow->name);
     if (status == ECDC_OK) {
         pack_conv(net, &layer->narrow, 0, narrow, &tn);
@@ -151,7 +152,7 @@ static ecdc_status make_lstm_layer(struct network *net, const ecdc_model *model,
     size_t weights = 4 * size * size;
     float *buffer = ecdc_alloc_zeros(2 * weights + columns * size + 2 * 4 * size, sizeof *buffer);
     out->recurrent = (struct recurrence){size, groups, keep_zeros(net, recurrence_floats(k, size))};
-    bool made = make_matrix(net, &out->input, size, columns) && out->recurrent.w && buffer;
+    bool made = make_matrix(net, &out->input, size, columns, true) && out->recurrent.w && buffer;
     ecdc_status status = ECDC_OK;
     if (!made) {
         status = ecdc_fail_memory(err, spec->lstm.name);
@@ -259,7 +260,7 @@ static ecdc_status make_codebooks(struct network *net, const ecdc_model *model, 
     for (size_t q = 0; status == ECDC_OK && q < net->n_codebooks; q++) {
         float *rows = net->rows + q * one;
         status = checkpoint_codebook(model->checkpoint, (int)q, (int)net->entries, (int)net->dimension, rows, err);
-        if (status == ECDC_OK && search && !make_matrix(net, &net->search[q], net->dimension, net->entries))
+        if (status == ECDC_OK && search && !make_matrix(net, &net->search[q], net->dimension, net->entries, true))
             status = ecdc_fail_memory(err, "the codebooks");
         if (status == ECDC_OK && search)
             pack_search(net, &net->search[q], rows, negated);

@@ -68,11 +68,11 @@ static void the_24khz_decoder(void **state) {
 
 static void other_depths(void **state) {
     (void)state;
-    struct config c = parse_config("{\"num_residual_layers\": 3, \"upsampling_ratios\": [5, 2], \"num_lstm_layers\": 0,"
+    struct config c = parse_config("{\"num_residual_layers\": 3, \"upsampling_ratios\": [5, 2], \"num_lstm_layers\": 1,"
                                    " \"use_conv_shortcut\": false, \"num_filters\": 8, \"compress\": 4}");
     struct architecture a;
     architecture_encoder(&c, &a);
-    assert_int_equal(a.n_layers, 1 + 2 * 4 + 1);
+    assert_int_equal(a.n_layers, 1 + 2 * 4 + 2);
     for (int i = 1; i <= 3; i++) { /* dilations 1, 2, 4 */
         assert_int_equal(a.layers[i].residual.narrow.dilation, 1 << (i - 1));
         assert_int_equal(a.layers[i].residual.narrow.out, 2);
@@ -80,10 +80,12 @@ static void other_depths(void **state) {
     }
     expect_conv(&a.layers[4].conv, "encoder.layers.5.conv", 8, 16, 4, 2, 1, false);
     expect_conv(&a.layers[8].conv, "encoder.layers.10.conv", 16, 32, 10, 5, 1, false);
-    expect_conv(&a.layers[9].conv, "encoder.layers.12.conv", 32, 128, 7, 1, 1, false);
+    assert_string_equal(a.layers[9].lstm.name, "encoder.layers.11.lstm");
+    assert_int_equal(a.layers[9].lstm.n_layers, 1);
+    expect_conv(&a.layers[10].conv, "encoder.layers.13.conv", 32, 128, 7, 1, 1, false);
     architecture_decoder(&c, &a);
-    expect_conv(&a.layers[1].conv, "decoder.layers.2.conv", 32, 16, 10, 5, 1, true);
-    assert_string_equal(a.layers[4].residual.widen.name, "decoder.layers.5.block.3.conv");
+    expect_conv(&a.layers[2].conv, "decoder.layers.3.conv", 32, 16, 10, 5, 1, true);
+    assert_string_equal(a.layers[5].residual.widen.name, "decoder.layers.6.block.3.conv");
 }
 
 static void the_largest_network_fits(void **state) {

@@ -77,7 +77,7 @@ static void every_field_is_bounded(void **state) {
         {"{\"codebook_dim\": 64}", "codebook_dim is 64; allowed is hidden_size, which is 128"},
         {"{\"kernel_size\": 32}", "1 ... 31"},
         {"{\"num_residual_layers\": 9}", "0 ... 8"},
-        {"{\"num_lstm_layers\": 9}", "0 ... 8"},
+        {"{\"num_lstm_layers\": 9}", "1 ... 8"},
         {"{\"dilation_growth_rate\": 17}", "1 ... 16"},
         {"{\"compress\": 33}", "compress is 33; allowed is at most num_filters, which is 32"},
         {"{\"upsampling_ratios\": []}", "upsampling_ratios is a list; allowed is a list of 1 ... 8"},
@@ -153,7 +153,7 @@ static void text_comes_back(void **state) {
         "{\"sampling_rate\": 48000, \"audio_channels\": 2, \"normalize\": true, \"chunk_length_s\": 1,"
         " \"overlap\": 0.01, \"use_causal_conv\": false, \"norm_type\": \"time_group_norm\","
         " \"target_bandwidths\": [3, 6.1, 12, 24]}",
-        SMALL_CONFIG(", \"use_conv_shortcut\": false, \"num_lstm_layers\": 0, \"compress\": 1"),
+        SMALL_CONFIG(", \"use_conv_shortcut\": false, \"num_lstm_layers\": 1, \"compress\": 1"),
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct config c = parse_config(texts[i]);

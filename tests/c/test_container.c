@@ -140,8 +140,8 @@ static void test_writer_arguments(void **state) {
     assert_fails(container_write_open(o, &h, 10, &w, &err), ECDC_E_ARGUMENT, &err, "too long");
     h = make_header("m", -1, 2);
     assert_fails(container_write_open(o, &h, 10, &w, &err), ECDC_E_ARGUMENT, &err, "-1 samples");
-    h = make_header("m", 1, 65);
-    assert_fails(container_write_open(o, &h, 10, &w, &err), ECDC_E_ARGUMENT, &err, "65 codebooks");
+    h = make_header("m", 1, 257);
+    assert_fails(container_write_open(o, &h, 10, &w, &err), ECDC_E_ARGUMENT, &err, "257 codebooks");
     h = good;
     strcpy(h.sha, "xyz");
     assert_fails(container_write_open(o, &h, 10, &w, &err), ECDC_E_ARGUMENT, &err, "hexadecimal");
@@ -194,7 +194,7 @@ static void test_wrong_headers(void **state) {
         {"{\"m\": \"m\", \"al\": 1e999, \"nc\": 1, \"lm\": false}", "\"al\" in the header is inf"},
         {"{\"m\": \"m\", \"al\": 9007199254740994, \"nc\": 1, \"lm\": false}", "header is 9007199254740994, not"},
         {"{\"m\": \"m\", \"al\": 0, \"nc\": 0, \"lm\": false}", "\"nc\" in the header is 0, not an integer in 1 ..."},
-        {"{\"m\": \"m\", \"al\": 0, \"nc\": 65, \"lm\": false}", "\"nc\" in the header is 65"},
+        {"{\"m\": \"m\", \"al\": 0, \"nc\": 257, \"lm\": false}", "\"nc\" in the header is 257"},
         {"{\"m\": \"m\", \"al\": 0, \"nc\": 4294967297, \"lm\": false}", "\"nc\" in the header is 4294967297"},
         {"{\"m\": \"m\", \"al\": 0, \"nc\": 1}", "\"lm\" in the header is missing"},
         {"{\"m\": \"m\", \"al\": 0, \"nc\": 1, \"lm\": 0}", "\"lm\" in the header"},

@@ -18,6 +18,7 @@ static const struct shape shapes[] = {
     {33, 3, 1, 11, false, true},     {64, 8, 1, 64, true, true},     {12, 9, 3, 24, false, false},
     {128, 48, 1, 64, false, false},  {40, 33, 1, 40, false, true},   {512, 128, 1, 512, false, false},
     {128, 1024, 1, 128, false, false}, {24, 17, 5, 120, true, false}, {1, 40, 1, 1, false, false},
+    {64, 2, 3, 64, false, false},    {48, 1, 1, 48, true, false},    {100, 1, 2, 100, true, true},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -56,7 +57,7 @@ static void free_problem(struct problem *p) {
 static struct matrix pack(const struct kernels *k, const struct problem *p) {
     struct matrix m;
     size_t w_floats, bias_floats;
-    k->matrix_layout(&m, p->k_total, p->s.n, &w_floats, &bias_floats);
+    k->matrix_layout(&m, p->k_total, p->s.n, p->s.taps == 1 && !p->s.second, &w_floats, &bias_floats);
     m.w = aligned_alloc(64, (w_floats * sizeof(float) + 63) / 64 * 64);
     m.bias = calloc(bias_floats, sizeof(float));
     memset(m.w, 0, w_floats * sizeof(float));

@@ -129,7 +129,7 @@ static void test_ties(void **state) {
     struct engine engine = open_engine(ECDC_CPU_REFERENCE, 1);
     struct matrix m;
     size_t w_floats, bias_floats;
-    engine.kernels->matrix_layout(&m, 2, 3, &w_floats, &bias_floats);
+    engine.kernels->matrix_layout(&m, 2, 3, true, &w_floats, &bias_floats);
     m.w = calloc(w_floats, sizeof(float));
     m.bias = calloc(bias_floats, sizeof(float));
     struct matrix_source source = {.w = (float[]){-5, -5, -1, -1, -1, -1}, .rows = 2, .row_inner = 2, .row_inner_step = 1,

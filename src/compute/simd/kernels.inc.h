@@ -49,10 +49,10 @@ INLINE vf vf_tanh(vf x) {
     return vf_div(e, vf_add(e, vf_set1(2)));
 }
 
-static void matrix_layout(struct matrix *m, size_t k, size_t n, size_t *w_floats, size_t *bias_floats) {
+static void matrix_layout(struct matrix *m, size_t k, size_t n, bool one_run, size_t *w_floats, size_t *bias_floats) {
     m->k = k;
     m->n = n;
-    m->dot = n <= DOT_MAX_COLUMNS && k >= 2 * VL;
+    m->dot = one_run && n <= DOT_MAX_COLUMNS && k >= 2 * VL;
     m->panels = m->dot ? 1 : (n + PANEL - 1) / PANEL;
     *w_floats = m->dot ? n * ((k + VL - 1) / VL * VL) : (n + VL - 1) / VL * VL * k;
     *bias_floats = m->dot ? n : (n + VL - 1) / VL * VL;
@@ -141,7 +141,7 @@ static void panel_rows(const struct product *p, size_t rows, size_t first) {
     }
 }
 
-/* Few columns: a vector along k per output, DOT_ROWS outputs at a time so that their sums overlap. */
+/* Few columns and one run of input: a vector along k per output, DOT_ROWS outputs at a time so that their sums overlap. */
 INLINE void dot_rows(const int M, const struct product *p, size_t t) {
     const struct matrix *m = p->m;
     const struct operand *in = &p->in[0];
