@@ -24,8 +24,7 @@ static void print_help(FILE *to) {
           "  ecdc --version          version and kernels in use\n", to);
 }
 
-int main(int argc, char **argv) {
-    hold_standard_files();
+static int run_command(int argc, char **argv) {
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;
@@ -44,15 +43,16 @@ int main(int argc, char **argv) {
             command = commands[i];
     if (!command)
         return report_usage("no command '%s'; ecdc --help lists them", argv[1]);
-
-    catch_signals();
-    av_log_set_level(AV_LOG_QUIET); /* what is wrong with a file is said once, by us */
-
     struct options options;
     int status = options_parse(command, argc - 1, argv + 1, &options);
-    if (status != EXIT_DONE || options.help)
-        return status;
-    status = command->run(&options);
+    return status != EXIT_DONE || options.help ? status : command->run(&options);
+}
+
+int main(int argc, char **argv) {
+    hold_standard_files();
+    catch_signals();
+    av_log_set_level(AV_LOG_QUIET); /* what is wrong with a file is said once, by us */
+    int status = run_command(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "ecdc: standard output: %s\n", strerror(errno));
         return EXIT_FAILED;

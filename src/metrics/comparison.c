@@ -18,26 +18,26 @@ struct comparison {
     float history[2][WINDOW];
     size_t filled;
     double lsd_sum, lsd_frames;
-    float window[WINDOW];
-    float *in;             /* from av_malloc: the transform wants aligned arrays */
-    AVComplexFloat *out;
+    double window[WINDOW];
+    double *in;            /* from av_malloc: the transform wants aligned arrays. Double: quiet bins count as loud ones */
+    AVComplexDouble *out;
     AVTXContext *tx;
     av_tx_fn transform;
 };
 
 ecdc_status comparison_new(struct comparison **out, ecdc_error *err) {
     struct comparison *c = ecdc_alloc_zeros(1, sizeof *c);
-    float scale = 1;
+    double scale = 1;
     if (c) {
         c->in = av_malloc(WINDOW * sizeof *c->in);
         c->out = av_malloc(BINS * sizeof *c->out);
     }
-    if (!c || !c->in || !c->out || av_tx_init(&c->tx, &c->transform, AV_TX_FLOAT_RDFT, 0, WINDOW, &scale, 0) < 0) {
+    if (!c || !c->in || !c->out || av_tx_init(&c->tx, &c->transform, AV_TX_DOUBLE_RDFT, 0, WINDOW, &scale, 0) < 0) {
         comparison_free(c);
         return ecdc_fail_memory(err, "a comparison");
     }
     for (size_t i = 0; i < WINDOW; i++) /* periodic Hann */
-        c->window[i] = (float)(0.5 - 0.5 * cos(2 * 3.14159265358979323846 * (double)i / WINDOW));
+        c->window[i] = 0.5 - 0.5 * cos(2 * 3.14159265358979323846 * (double)i / WINDOW);
     *out = c;
     return ECDC_OK;
 }
@@ -53,10 +53,10 @@ void comparison_free(struct comparison *c) {
 
 static void log_spectrum(struct comparison *c, const float *samples, double *db) {
     for (size_t i = 0; i < WINDOW; i++)
-        c->in[i] = samples[i] * c->window[i];
+        c->in[i] = (double)samples[i] * c->window[i];
     c->transform(c->tx, c->out, c->in, sizeof *c->in);
     for (size_t i = 0; i < BINS; i++) {
-        double magnitude = hypot((double)c->out[i].re, (double)c->out[i].im);
+        double magnitude = hypot(c->out[i].re, c->out[i].im);
         db[i] = 20 * log10(magnitude > 1e-10 ? magnitude : 1e-10);
     }
 }

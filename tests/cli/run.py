@@ -13,7 +13,7 @@ TINY = ROOT / "tests" / "data" / "tiny24"  # a small model with stored codes and
 SPEECH = ROOT / "audio" / "jfk.flac"
 
 SANITIZED = BINARY.exists() and b"__asan_init" in BINARY.read_bytes()
-SECONDS = 300  # until a run counts as hung
+SECONDS = 100  # until a run counts as hung
 
 
 @dataclasses.dataclass
