@@ -278,12 +278,14 @@ const char *output_format(const struct command *command, const struct options *o
         if (asked && in_list(formats[i], allowed))
             return formats[i];
     }
-    char choices[64] = "";
-    for (int i = 0, n = 0; i < 3; i++)
-        if (in_list(formats[i], allowed))
-            n += snprintf(choices + n, sizeof choices - (size_t)n, "%s.%s", n ? " or " : "", formats[i]);
-    report_usage("%s: -o %s%s%s: a name that ends in %s is needed, or --format without the dot", command->name, o->output,
-                 o->format ? " --format " : "", o->format ? o->format : "", choices);
+    char endings[64] = "", names[64] = "";
+    for (int i = 0, n = 0, m = 0; i < 3; i++)
+        if (in_list(formats[i], allowed)) {
+            n += snprintf(endings + n, sizeof endings - (size_t)n, "%s.%s", n ? " or " : "", formats[i]);
+            m += snprintf(names + m, sizeof names - (size_t)m, "%s%s", m ? "|" : "", formats[i]);
+        }
+    report_usage("%s: -o %s%s%s: a name that ends in %s is needed, or --format %s", command->name, o->output,
+                 o->format ? " --format " : "", o->format ? o->format : "", endings, names);
     return NULL;
 }
 

@@ -55,6 +55,7 @@ static void log_spectrum(struct comparison *c, const float *samples, double *db)
     for (size_t i = 0; i < WINDOW; i++)
         c->in[i] = (double)samples[i] * c->window[i];
     c->transform(c->tx, c->out, c->in, sizeof *c->in);
+    c->out[0].im = c->out[BINS - 1].im = 0; /* libavutil 57 leaves the last one as it was */
     for (size_t i = 0; i < BINS; i++) {
         double magnitude = hypot(c->out[i].re, c->out[i].im);
         db[i] = 20 * log10(magnitude > 1e-10 ? magnitude : 1e-10);
