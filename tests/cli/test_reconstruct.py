@@ -186,7 +186,7 @@ def test_description_that_is_no_json(ecdc, sounds):
         (ecdc.cwd / "f.json").write_text(broken)
         ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, says="f.json: not ")
     (ecdc.cwd / "f.json").write_text("[1, 2]")
-    ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, says="f.json: not a JSON object")
+    ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, says="f.json: the JSON is a list, not an object")
     (ecdc.cwd / "f.json").write_text(json.dumps({**json.loads(text), "tr_fraction": "3/0"}))
     ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, says="TR '3/0' is not a positive number")
 
