@@ -10,13 +10,20 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/temporary.h"
 
 /* Copies a pipe to its end into a fresh file without a name. */
 static ecdc_status spool(const char *name, int fd, FILE **out, ecdc_error *err) {
     char block[1 << 16];
-    FILE *file = tmpfile();
-    if (!file)
-        return ecdc_fail(err, ECDC_E_IO, "%s: no temporary file to copy it into: %s", name, strerror(errno));
+    int spool_fd = ecdc_temporary_file();
+    FILE *file = spool_fd < 0 ? NULL : fdopen(spool_fd, "w+b");
+    if (!file) {
+        ecdc_status status = ecdc_fail(err, ECDC_E_IO, "%s: no temporary file in %s to copy it into: %s", name,
+                                       ecdc_temporary_directory(), strerror(errno));
+        if (spool_fd >= 0)
+            close(spool_fd);
+        return status;
+    }
     ssize_t n = 1;
     bool written = true;
     while (n > 0 && written) {

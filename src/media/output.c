@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/temporary.h"
 
 enum {
     BUFFER_BYTES = 1 << 16,
@@ -178,20 +179,8 @@ static ecdc_status create_temporary(struct output *o, ecdc_error *err) {
 }
 
 static ecdc_status create_spool(struct output *o, ecdc_error *err) {
-    const char *directory = getenv("TMPDIR");
-    if (!directory || !*directory)
-        directory = "/tmp";
-    char *path = ecdc_strfmt("%s/ecdc.XXXXXX", directory);
-    if (!path)
-        return ecdc_fail_memory(err, "the output's name");
-    ecdc_status status = ECDC_OK;
-    o->fd = mkostemp(path, O_CLOEXEC);
-    if (o->fd < 0)
-        status = fail_directory(o->name, directory, errno, err);
-    else
-        unlink(path);
-    free(path);
-    return status;
+    o->fd = ecdc_temporary_file();
+    return o->fd < 0 ? fail_directory(o->name, ecdc_temporary_directory(), errno, err) : ECDC_OK;
 }
 
 static ecdc_status open_pipe(struct output *o, const char *path, bool patched, ecdc_error *err) {

@@ -419,3 +419,11 @@ def test_random_bytes(ecdc, whole):
         (ecdc.cwd / "in.ecdc").write_bytes(data)
         r = ecdc.run("decode", "in.ecdc", "-o", "out.wav", "-f")
         assert r.status in (0, 1) and "in.ecdc" in r.stderr or r.status == 0
+
+
+def test_no_room_for_a_pipe(ecdc, sounds):
+    """Codes on a pipe wait in a temporary file, in the directory that TMPDIR names."""
+    ecdc("encode", sounds["short.wav"], "-o", "c.ecdc", "-m", TINY)
+    data = (ecdc.cwd / "c.ecdc").read_bytes()
+    ecdc.refuses("decode", "-", "-o", "c.wav", "-m", TINY, stdin=data, env={"TMPDIR": "nowhere"},
+                 says="standard input: no temporary file in nowhere to copy it into: No such file")
