@@ -1,4 +1,5 @@
 /* ecdc compare: how far a sound is from another one. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "input.h"
 #include "json_out.h"
 #include "metrics/comparison.h"
+#include "metrics/stoi_stream.h"
 
 enum { BLOCK = 16384 };
 
@@ -26,10 +28,26 @@ static ecdc_status read_block(ecdc_reader *reader, float *samples, size_t *n, ec
 struct pair {
     ecdc_reader *reference, *degraded;
     struct comparison *comparison;
+    struct stoi_stream *stoi;
     float *samples; /* 2 * BLOCK */
     int64_t n_samples;
     int rate;
 };
+
+/* The next block of both; *n is below BLOCK at the end. */
+static ecdc_status compare_block(struct pair *p, size_t *n, ecdc_error *err) {
+    float *reference = p->samples, *degraded = p->samples + BLOCK;
+    size_t m = 0;
+    ecdc_status status = read_block(p->reference, reference, n, err);
+    if (status == ECDC_OK)
+        status = read_block(p->degraded, degraded, &m, err);
+    if (status != ECDC_OK)
+        return status;
+    *n = m < *n ? m : *n;
+    p->n_samples += (int64_t)*n;
+    comparison_push(p->comparison, reference, degraded, *n);
+    return stoi_stream_push(p->stoi, reference, degraded, *n, err);
+}
 
 static ecdc_status compare(struct pair *p, const struct options *o, ecdc_metrics *metrics, ecdc_error *err) {
     p->samples = ecdc_alloc_floats(2 * BLOCK);
@@ -44,19 +62,42 @@ static ecdc_status compare(struct pair *p, const struct options *o, ecdc_metrics
     status = open_input(o->arguments[1], p->rate, &p->degraded, err);
     if (status == ECDC_OK)
         status = comparison_new(&p->comparison, err);
-    for (size_t n = BLOCK; status == ECDC_OK && n == BLOCK;) { /* to the end of the shorter one */
-        size_t m = 0;
-        status = read_block(p->reference, p->samples, &n, err);
-        if (status == ECDC_OK)
-            status = read_block(p->degraded, p->samples + BLOCK, &m, err);
-        n = m < n ? m : n;
-        if (status == ECDC_OK)
-            comparison_push(p->comparison, p->samples, p->samples + BLOCK, n);
-        p->n_samples += (int64_t)n;
-    }
+    if (status == ECDC_OK)
+        status = stoi_stream_new(p->rate, &p->stoi, err);
+    for (size_t n = BLOCK; status == ECDC_OK && n == BLOCK;) /* to the end of the shorter one */
+        status = compare_block(p, &n, err);
     if (status == ECDC_OK && p->n_samples == 0)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s or %s: no sound", o->arguments[0], o->arguments[1]);
-    return status == ECDC_OK ? comparison_finish(p->comparison, metrics, err) : status;
+    if (status == ECDC_OK)
+        status = comparison_finish(p->comparison, metrics, err);
+    return status == ECDC_OK ? stoi_stream_finish(p->stoi, &metrics->stoi, &metrics->estoi, err) : status;
+}
+
+static void print_text(const struct pair *p, const ecdc_metrics *m) {
+    printf("compared  %.3f s at %d Hz\n", (double)p->n_samples / p->rate, p->rate);
+    if (isnan(m->stoi))
+        printf("STOI      -\n"
+               "ESTOI     -\n");
+    else
+        printf("STOI      %.4f\n"
+               "ESTOI     %.4f\n",
+               m->stoi, m->estoi);
+    printf("SNR       %.2f dB\n"
+           "SI-SDR    %.2f dB\n"
+           "LSD       %.2f dB\n",
+           m->snr_db, m->si_sdr_db, m->lsd_db);
+}
+
+static void print_json(const struct pair *p, const ecdc_metrics *m) {
+    cJSON *json = cJSON_CreateObject();
+    json_put_number(json, "stoi", m->stoi);
+    json_put_number(json, "estoi", m->estoi);
+    json_put_number(json, "snr_db", m->snr_db);
+    json_put_number(json, "si_sdr_db", m->si_sdr_db);
+    json_put_number(json, "lsd_db", m->lsd_db);
+    json_put_number(json, "seconds", (double)p->n_samples / p->rate);
+    json_put_integer(json, "sample_rate", p->rate);
+    json_print(json);
 }
 
 static int run(const struct options *o) {
@@ -64,22 +105,13 @@ static int run(const struct options *o) {
     ecdc_metrics metrics;
     ecdc_error err;
     ecdc_status status = compare(&p, o, &metrics, &err);
-    if (status == ECDC_OK && o->json) {
-        cJSON *json = cJSON_CreateObject();
-        json_put_number(json, "snr_db", metrics.snr_db);
-        json_put_number(json, "si_sdr_db", metrics.si_sdr_db);
-        json_put_number(json, "lsd_db", metrics.lsd_db);
-        json_put_number(json, "seconds", (double)p.n_samples / p.rate);
-        json_put_integer(json, "sample_rate", p.rate);
-        json_print(json);
-    } else if (status == ECDC_OK) {
-        printf("compared  %.3f s at %d Hz\n"
-               "SNR       %.2f dB\n"
-               "SI-SDR    %.2f dB\n"
-               "LSD       %.2f dB\n",
-               (double)p.n_samples / p.rate, p.rate, metrics.snr_db, metrics.si_sdr_db, metrics.lsd_db);
+    if (status == ECDC_OK) {
+        if (isnan(metrics.stoi))
+            report_note(o, "no STOI: less than 0.41 s of %s are speech (within 40 dB of its loudest frame)", o->arguments[0]);
+        (o->json ? print_json : print_text)(&p, &metrics);
     }
     comparison_free(p.comparison);
+    stoi_stream_free(p.stoi);
     ecdc_reader_close(p.reference);
     ecdc_reader_close(p.degraded);
     free(p.samples);
@@ -89,7 +121,7 @@ static int run(const struct options *o) {
 const struct command command_compare = {
     .name = "compare",
     .arguments = "REFERENCE DEGRADED",
-    .summary = "signal-to-noise ratio, SI-SDR and log-spectral distance of two sounds",
+    .summary = "STOI, ESTOI, signal-to-noise ratio, SI-SDR and log-spectral distance of two sounds",
     .options = "json",
     .min_arguments = 2,
     .max_arguments = 2,

@@ -335,16 +335,34 @@ ECDC_API double ecdc_tr_grid_start_s(const ecdc_tr_grid *grid, int64_t i);
 
 /* -------------------------------------------------------------------------------------------- metrics --- */
 
-/** Measures of a degraded signal against its reference, both mono at one rate and of one length. */
+/** Measures of a degraded signal against its reference. */
 typedef struct ecdc_metrics {
-    double snr_db;    /**< 10 log10(sum ref^2 / sum (ref - deg)^2); +inf for equal signals */
-    double si_sdr_db; /**< scale-invariant signal-to-distortion ratio, means removed (Le Roux et al. 2019) */
-    double lsd_db;    /**< log-spectral distance: 2048-point Hann, hop 512, 20 log10 with floor 1e-10 */
+    double stoi;      /**< short-time objective intelligibility (Taal et al. 2011), up to 1; NaN as ecdc_stoi says */
+    double estoi;     /**< extended STOI (Jensen and Taal 2016), likewise */
+    double snr_db;    /**< 10 log10(sum ref^2 / sum (ref - deg)^2); +inf for equal signals, -inf for a silent reference */
+    double si_sdr_db; /**< scale-invariant signal-to-distortion ratio, means removed (Le Roux et al. 2019); +inf for equal
+                           signals, -inf where the degraded one has nothing of the reference */
+    double lsd_db;    /**< log-spectral distance: 2048-point Hann, hop 512, 20 log10 with floor 1e-10; the rest behind the last
+                           whole window does not count, a signal shorter than one window is followed by zeros */
 } ecdc_metrics;
 
-/** Fails with ECDC_E_ARGUMENT where n_samples is 0, ECDC_E_MEMORY. */
+/** All measures of two signals, mono, at one rate and of one length; neither is shifted against the other.
+ *  @param n_samples         of each signal, 1 or more
+ *  @param sampling_rate_hz  for STOI, which is defined at 10 kHz: 1 or more
+ *  Memory does not grow with the signals: less than 0.5 MB at 44.1 kHz and at rounder rates. STOI's filter takes about 580 bytes
+ *  per step of max(10000, rate) / gcd(10000, rate); where that is more than 64 MB (a prime rate above 115 kHz) it is
+ *  ECDC_E_UNSUPPORTED.
+ *  Also fails with ECDC_E_ARGUMENT (0 samples; a sample is not finite, named with its number; the rate), ECDC_E_MEMORY. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_compare(const float *reference, const float *degraded, size_t n_samples,
-                                                  ecdc_metrics *metrics, ecdc_error *err);
+                                                  int sampling_rate_hz, ecdc_metrics *metrics, ecdc_error *err);
+
+/** STOI and ESTOI alone, the numbers of pystoi 0.4 (resampling included). Arguments, memory and failures as ecdc_compare.
+ *  @param stoi, estoi  where the results go; NULL: not wanted
+ *  Both are NaN where there is too little to measure: fewer than 31 frames of the reference (25.6 ms, one every 12.8 ms: 0.41 s)
+ *  are within 40 dB of its loudest one, or it is silent altogether. (pystoi returns 1e-5, or 0 for silence.) A silent degraded
+ *  signal has 0, as has each silent segment of one in ESTOI, to which pystoi gives a random number around 0. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_stoi(const float *reference, const float *degraded, size_t n_samples,
+                                               int sampling_rate_hz, double *stoi, double *estoi, ecdc_error *err);
 
 #ifdef __cplusplus
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "cli"))
+sys.path[:0] = [str(Path(__file__).parent / "cli"), str(Path(__file__).parent / "tools")]
 
 import files  # noqa: E402
 import run  # noqa: E402

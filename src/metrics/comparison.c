@@ -120,19 +120,7 @@ ecdc_status comparison_finish(struct comparison *c, ecdc_metrics *metrics, ecdc_
     double rd = c->rd - c->sum_r * c->sum_d / c->n;
     double target = rr > 0 ? rd * rd / rr : 0;
     metrics->snr_db = ratio_db(c->rr, c->noise);
-    metrics->si_sdr_db = c->noise == 0 ? ratio_db(target, 0) : ratio_db(target, dd - target);
+    metrics->si_sdr_db = c->noise == 0 ? INFINITY : target > 0 ? ratio_db(target, dd - target) : -INFINITY;
     metrics->lsd_db = c->lsd_sum / c->lsd_frames;
     return ECDC_OK;
-}
-
-ecdc_status ecdc_compare(const float *reference, const float *degraded, size_t n_samples, ecdc_metrics *metrics,
-                         ecdc_error *err) {
-    struct comparison *c;
-    ecdc_status status = comparison_new(&c, err);
-    if (status != ECDC_OK)
-        return status;
-    comparison_push(c, reference, degraded, n_samples);
-    status = comparison_finish(c, metrics, err);
-    comparison_free(c);
-    return status;
 }

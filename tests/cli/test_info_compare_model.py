@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import files
+import make_stoi
 from conftest import int16, voice
 from run import SPEECH, TINY
 
@@ -99,9 +100,12 @@ def metrics(ref, deg):
 
 def test_equal_sounds(ecdc, sounds):
     about = ecdc("compare", sounds["short.wav"], sounds["short.wav"], "--json").json
+    assert about.pop("stoi") == pytest.approx(1) and about.pop("estoi") == pytest.approx(1)
     assert about == {"snr_db": None, "si_sdr_db": None, "lsd_db": 0, "seconds": 29999 / 24000, "sample_rate": 24000}
     assert ecdc("compare", sounds["short.wav"], sounds["short.wav"]).text == (
         "compared  1.250 s at 24000 Hz\n"
+        "STOI      1.0000\n"
+        "ESTOI     1.0000\n"
         "SNR       inf dB\n"
         "SI-SDR    inf dB\n"
         "LSD       0.00 dB\n")
@@ -116,7 +120,7 @@ def test_known_differences(ecdc, n, gain):
     files.write_wav(ecdc.cwd / "ref.wav", ref)
     files.write_wav(ecdc.cwd / "deg.wav", deg)
     r = ecdc("compare", "ref.wav", "deg.wav", "--json")
-    assert r.stderr == ""
+    assert (r.stderr == "") == (n >= 30000) == (r.json["stoi"] is not None)  # what is short has no STOI
     for name, value in metrics(ref / 32768, deg / 32768).items():
         assert r.json[name] == pytest.approx(value, abs=1e-3), name
 
@@ -156,6 +160,55 @@ def test_less_than_one_window(ecdc):
     padded = [np.concatenate([int16(g * voice(1000)) / 32768, np.zeros(1048)]) for g in (1, 0.5)]
     about = ecdc("compare", "ref.wav", "deg.wav", "--json").json
     assert about["lsd_db"] == pytest.approx(metrics(*padded)["lsd_db"], abs=1e-3)
+
+
+def stoi_table():
+    lines = make_stoi.TABLE.read_text().splitlines()
+    return [tuple(map(float, line.split())) for line in lines[1:]]
+
+
+@pytest.mark.parametrize("rate, snr_db, gain, stoi, estoi", [row for row in stoi_table() if row[0] in (24000, 44100)])
+def test_stoi_is_that_of_pystoi(ecdc, rate, snr_db, gain, stoi, estoi):
+    clean = make_stoi.speech(make_stoi.recording(), int(rate))
+    files.write_float_wav(ecdc.cwd / "ref.wav", clean, int(rate))
+    files.write_float_wav(ecdc.cwd / "deg.wav", make_stoi.degrade(clean, gain), int(rate))
+    r = ecdc("compare", "ref.wav", "deg.wav", "--json")
+    assert r.stderr == ""
+    assert r.json["stoi"] == pytest.approx(stoi, abs=1e-9) and r.json["estoi"] == pytest.approx(estoi, abs=1e-9)
+    assert f"STOI      {stoi:.4f}\nESTOI     {estoi:.4f}\n" in ecdc("compare", "ref.wav", "deg.wav").text
+
+
+def test_too_short_or_silent_for_stoi(ecdc):
+    files.write_wav(ecdc.cwd / "short.wav", int16(voice(9600)))  # 0.4 s
+    silence = np.zeros(48000, np.int16)
+    files.write_wav(ecdc.cwd / "silence.wav", silence)
+    files.write_wav(ecdc.cwd / "sound.wav", int16(voice(48000)))
+    for ref, deg in ("short.wav", "sound.wav"), ("silence.wav", "sound.wav"), ("silence.wav", "silence.wav"):
+        note = f"ecdc: no STOI: less than 0.41 s of {ref} are speech (within 40 dB of its loudest frame)\n"
+        r = ecdc("compare", ref, deg, "--json")
+        assert r.stderr == note and r.json["stoi"] is None and r.json["estoi"] is None
+        r = ecdc("compare", ref, deg)
+        assert r.stderr == note and "\nSTOI      -\nESTOI     -\n" in r.text
+    r = ecdc("compare", "sound.wav", "silence.wav", "--json")
+    assert r.stderr == "" and r.json["stoi"] == 0 and r.json["estoi"] == 0 and r.json["snr_db"] == 0
+
+
+def test_compare_reads_a_pipe(ecdc, sounds):
+    wav = sounds["short.wav"]
+    for args in (wav, "-"), ("-", wav):
+        assert ecdc("compare", *args, "--json", stdin=wav.read_bytes()).json["stoi"] == pytest.approx(1)
+
+
+def test_compare_refuses_what_it_cannot_measure(ecdc):
+    x = voice(24000).astype(np.float32)
+    files.write_float_wav(ecdc.cwd / "good.wav", x)
+    x[2400] = np.nan
+    files.write_float_wav(ecdc.cwd / "nan.wav", x)
+    for args in ("nan.wav", "good.wav"), ("good.wav", "nan.wav"):
+        ecdc.refuses("compare", *args, says="nan.wav: the sample at 0.100000 s is not a finite number")
+    files.write_float_wav(ecdc.cwd / "odd.wav", np.abs(x[:2000]), 191999)
+    ecdc.refuses("compare", "odd.wav", "odd.wav", says="STOI at 191999 Hz needs a filter of")
+    ecdc.refuses("compare", "good.wav", "good.wav", env={"TMPDIR": "nowhere"}, says="a temporary file in nowhere for STOI")
 
 
 def test_compare_needs_two_sounds(ecdc, sounds):

@@ -51,10 +51,10 @@ class Command:
         return read_wav(to.with_suffix(".wav"))
 
 
-def write_wav(path, samples):
-    """Float32 samples, mono at 24 kHz, bit for bit."""
+def write_wav(path, samples, rate=RATE):
+    """Float32 samples, mono, bit for bit."""
     data = np.ascontiguousarray(samples, "<f4").tobytes()
-    header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 3, 1, RATE, 4 * RATE, 4, 32,
+    header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 3, 1, rate, 4 * rate, 4, 32,
                          b"data", len(data))
     path.write_bytes(header + data)
     return path
