@@ -35,13 +35,13 @@ static ecdc_status compare(struct pair *p, const struct options *o, ecdc_metrics
     p->samples = ecdc_alloc_floats(2 * BLOCK);
     if (!p->samples)
         return ecdc_fail_memory(err, "samples");
-    ecdc_status status = open_input(o->arguments[0], 0, &p->reference, err);
+    ecdc_status status = open_input(o->arguments[0], 0, 1, &p->reference, err);
     if (status != ECDC_OK)
         return status;
     ecdc_reader_info info;
     ecdc_reader_get_info(p->reference, &info);
     p->rate = info.source_rate_hz;
-    status = open_input(o->arguments[1], p->rate, &p->degraded, err);
+    status = open_input(o->arguments[1], p->rate, 1, &p->degraded, err);
     if (status == ECDC_OK)
         status = comparison_new(&p->comparison, err);
     for (size_t n = BLOCK; status == ECDC_OK && n == BLOCK;) { /* to the end of the shorter one */

@@ -30,7 +30,7 @@ static void print_plain(const cJSON *object) {
 
 static ecdc_status describe_audio(const struct options *o, cJSON *json, ecdc_error *err) {
     ecdc_reader *reader;
-    ecdc_status status = open_input(o->arguments[0], 0, &reader, err);
+    ecdc_status status = open_input(o->arguments[0], 0, 1, &reader, err);
     if (status != ECDC_OK)
         return status;
     /* What a container claims about its length is a hint; decoding tells. */

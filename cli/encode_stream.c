@@ -7,7 +7,7 @@
 #include "input.h"
 #include "progress.h"
 
-enum { BLOCK = 15360 }; /* samples read at once: 48 frames, as the encoder likes them */
+enum { BLOCK = 15360 }; /* samples per channel read at once: 48 frames, as the encoder likes them */
 
 static void note_repairs(const struct options *o, const ecdc_reader_info *input) {
     const char *path = o->arguments[0];
@@ -77,10 +77,10 @@ ecdc_status encode_stream(const struct options *o, const ecdc_model *model, cons
     ecdc_model_get_info(model, &info);
     *result = (struct encoded){.sampling_rate_hz = info.sampling_rate_hz};
 
-    struct run r = {.samples = ecdc_alloc_floats(BLOCK)};
+    struct run r = {.samples = ecdc_alloc_floats(BLOCK * (size_t)info.channels)};
     ecdc_status status = r.samples ? ECDC_OK : ecdc_fail_memory(err, "samples");
     if (status == ECDC_OK)
-        status = open_input(o->arguments[0], info.sampling_rate_hz, &r.reader, err);
+        status = open_input(o->arguments[0], info.sampling_rate_hz, info.channels, &r.reader, err);
     if (status == ECDC_OK)
         status = ecdc_encoder_new(model, settings, &r.encoder, err);
     if (status == ECDC_OK)

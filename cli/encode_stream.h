@@ -6,7 +6,7 @@
 
 /* What was read, at the end. */
 struct encoded {
-    int64_t samples;          /* at the model's rate */
+    int64_t samples;          /* per channel, at the model's rate */
     int sampling_rate_hz;
     ecdc_reader_info input;
     double seconds_wall;

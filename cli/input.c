@@ -5,9 +5,10 @@ static int stop(void *context) {
     return interrupted();
 }
 
-ecdc_status open_input(const char *path, int rate_hz, ecdc_reader **reader, ecdc_error *err) {
+ecdc_status open_input(const char *path, int rate_hz, int channels, ecdc_reader **reader, ecdc_error *err) {
     ecdc_reader_settings settings = ecdc_default_reader_settings();
     settings.rate_hz = rate_hz;
+    settings.channels = channels;
     settings.stop = stop;
     ecdc_status status = ecdc_reader_open(path, &settings, reader, err);
     return status == ECDC_E_STOPPED ? fail_interrupted(err) : status;

@@ -262,7 +262,7 @@ typedef struct ecdc_reader_info {
     int source_channels;      /**< channels of the file's track */
     double audio_start_s;     /**< time of the track's first sample on the container's clock */
     int64_t source_samples;   /**< samples per channel decoded so far, before resampling */
-    int64_t samples;          /**< samples delivered so far */
+    int64_t samples;          /**< samples per channel delivered so far */
     double duration_hint_s;   /**< what the container claims, for progress; 0 where it claims nothing */
     int64_t n_gaps;           /**< holes in the timestamps that were filled with silence so far */
     double gap_s;             /**< their total length */
@@ -277,14 +277,19 @@ typedef struct ecdc_reader_settings {
      *  that called the reader. Default NULL: never. */
     int (*stop)(void *context);
     void *stop_context; /**< handed to stop; must live as long as the reader */
-    int reserved[8];    /**< for later fields: 0 */
+    /** Channels wanted. Default 0, and 1: mono, the mean of all. 2: stereo as it is, mono in both; of more channels those on
+     *  the left go left, those on the right go right (front by 1, others by sqrt(1/2)), centre and unplaced ones to both
+     *  (by sqrt(1/2)), low-frequency effects to none (ITU-R BS.775), divided by the larger sum of weights, so that nothing
+     *  exceeds full scale. */
+    int channels;
+    int reserved[7];    /**< for later fields: 0 */
 } ecdc_reader_settings;
 
 ECDC_API ecdc_reader_settings ecdc_default_reader_settings(void);
 
 /** Opens a file's best audio track. Sample 0 is time 0 of the container's clock: a late start is preceded by
- *  silence, what lies before 0 is dropped, holes are filled, overlaps cut. Channels are mixed to mono by their
- *  mean; rates are converted by libsoxr (HQ); n source samples become ceil(n * rate / source rate).
+ *  silence, what lies before 0 is dropped, holes are filled, overlaps cut. Channels are mixed as the
+ *  settings say; rates are converted by libsoxr (HQ); n source samples become ceil(n * rate / source rate).
  *  @param path      a file, or "-" for standard input
  *  @param settings  NULL for the defaults
  *  Fails with ECDC_E_IO (no such file), ECDC_E_FORMAT (not a media file, no audio track), ECDC_E_ARGUMENT,
@@ -293,7 +298,8 @@ ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_reader_open(const char *path, const ec
                                                       ecdc_reader **reader, ecdc_error *err);
 ECDC_API void ecdc_reader_close(ecdc_reader *reader);
 
-/** Reads up to max_samples of the signal. *n_read is 0 only at its end.
+/** Reads up to max_samples per channel, interleaved: samples[i * channels + channel]. *n_read, too, counts samples per
+ *  channel; it is 0 only at the end.
  *  Fails with ECDC_E_FORMAT where the file breaks off or is damaged; the message has the time reached. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_reader_read(ecdc_reader *reader, float *samples, size_t max_samples,
                                                       size_t *n_read, ecdc_error *err);

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "media/mix.h"
 #include "media/track.h"
 
 /* Where t = 0 lies. In files it is the zero of the container's clock. Two kinds of clock begin elsewhere:
@@ -25,7 +26,8 @@ struct decoder {
     AVCodecContext *codec;
     AVPacket *packet;
     AVFrame *frame;
-    int rate, channels;   /* 0 until the first frame */
+    int rate, channels;   /* of the track; 0 until the first frame */
+    int out_channels;     /* of the blocks */
     bool started;         /* the first packet was seen */
     int64_t first_pts;    /* of the first packet */
     int64_t priming;      /* samples before t = 0 of a clock that began with the priming */
@@ -35,8 +37,9 @@ struct decoder {
     bool skipped;         /* undecodable packets before the first frame of a broadcast */
     bool ahead;           /* `first` was decoded by decoder_open */
     struct block first;
-    float *mono;
-    size_t mono_room;
+    struct mix mix;
+    float *samples; /* of the current block, mixed */
+    size_t room;    /* samples per channel */
 };
 
 static double seconds(const struct decoder *d, int64_t samples) {
@@ -55,38 +58,6 @@ static ecdc_status fail_damaged(const struct decoder *d, int code, ecdc_error *e
                          seconds(d, d->next_at), text);
     return ecdc_fail(err, ECDC_E_FORMAT, "%s: is damaged at %.3f s (%s)", d->track.name, seconds(d, d->next_at), text);
 }
-
-/* ------------------------------------------------------------------------------------------------ mono --- */
-
-/* The mean of the channels. The sum is a double, so that 16- and 24-bit samples and powers of two of channels are
- * exact; the only rounding is that to float. */
-#define MIX(type, zero)                                                                                               \
-    for (int i = 0; i < n; i++) {                                                                                     \
-        double sum = 0;                                                                                               \
-        for (int c = 0; c < channels; c++)                                                                            \
-            sum += (double)(planar ? ((const type *)planes[c])[i] : ((const type *)planes[0])[i * channels + c]) -    \
-                   (zero);                                                                                            \
-        mono[i] = (float)(sum * scale / channels);                                                                    \
-    }
-
-static bool mix(const AVFrame *frame, float *mono) {
-    const int n = frame->nb_samples, channels = frame->ch_layout.nb_channels;
-    const bool planar = av_sample_fmt_is_planar(frame->format);
-    uint8_t *const *planes = frame->extended_data;
-    double scale = 1;
-    switch (av_get_packed_sample_fmt(frame->format)) {
-    case AV_SAMPLE_FMT_U8: scale = 0x1p-7; MIX(uint8_t, 128) break;
-    case AV_SAMPLE_FMT_S16: scale = 0x1p-15; MIX(int16_t, 0) break;
-    case AV_SAMPLE_FMT_S32: scale = 0x1p-31; MIX(int32_t, 0) break;
-    case AV_SAMPLE_FMT_S64: scale = 0x1p-63; MIX(int64_t, 0) break;
-    case AV_SAMPLE_FMT_FLT: MIX(float, 0) break;
-    case AV_SAMPLE_FMT_DBL: MIX(double, 0) break;
-    default: return false;
-    }
-    return true;
-}
-
-#undef MIX
 
 /* ------------------------------------------------------------------------------------------------ time --- */
 
@@ -123,6 +94,8 @@ static ecdc_status check_frame(struct decoder *d, ecdc_error *err) {
             return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: a sampling rate of %d Hz", d->track.name, rate);
         if (channels < 1)
             return ecdc_fail(err, ECDC_E_FORMAT, "%s: an audio track without channels", d->track.name);
+        if (!mix_init(&d->mix, &d->frame->ch_layout, d->out_channels))
+            return ecdc_fail_memory(err, "decoding");
         d->rate = rate;
         d->channels = channels;
     } else if (rate != d->rate || channels != d->channels) {
@@ -138,14 +111,14 @@ static ecdc_status make_block(struct decoder *d, struct block *block, ecdc_error
     ecdc_status status = check_frame(d, err);
     if (status != ECDC_OK)
         return status;
-    size_t n = (size_t)d->frame->nb_samples;
-    if (n > d->mono_room) {
-        float *mono = ecdc_alloc_floats(n);
-        if (!mono)
+    size_t n = (size_t)d->frame->nb_samples, out_channels = (size_t)d->out_channels;
+    if (n > d->room) {
+        float *samples = ecdc_alloc_floats(n * out_channels); /* both small: an int, and at most MIX_MAX_CHANNELS */
+        if (!samples)
             return ecdc_fail_memory(err, "decoding");
-        free(d->mono);
-        d->mono = mono;
-        d->mono_room = n;
+        free(d->samples);
+        d->samples = samples;
+        d->room = n;
     }
     int64_t at = d->next_at, pts = d->frame->pts;
     if (pts == AV_NOPTS_VALUE)
@@ -153,14 +126,14 @@ static ecdc_status make_block(struct decoder *d, struct block *block, ecdc_error
     if (pts == AV_NOPTS_VALUE && d->n_decoded == 0)
         pts = d->first_pts; /* decoders with delay (WMA) time no frame */
     bool timed = position_of(d, pts, &at);
-    if (!mix(d->frame, d->mono))
+    if (!mix_frame(&d->mix, d->frame, d->samples))
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: samples of the format %s", d->track.name,
                          av_get_sample_fmt_name(d->frame->format));
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(d->mono[i]))
+    for (size_t i = 0; i < n * out_channels; i++)
+        if (!isfinite(d->samples[i]))
             return ecdc_fail(err, ECDC_E_FORMAT, "%s: the sample at %.6f s is not a finite number", d->track.name,
-                             seconds(d, at + (int64_t)i));
-    *block = (struct block){.samples = d->mono, .n = n, .at = at, .timed = timed};
+                             seconds(d, at + (int64_t)(i / out_channels)));
+    *block = (struct block){.samples = d->samples, .n = n, .at = at, .timed = timed};
     d->next_at = at + (int64_t)n;
     d->n_decoded += (int64_t)n;
     return ECDC_OK;
@@ -281,6 +254,7 @@ ecdc_status decoder_open(const char *path, const ecdc_reader_settings *settings,
     if (!d)
         return ecdc_fail_memory(err, "a decoder");
     d->first_pts = AV_NOPTS_VALUE;
+    d->out_channels = settings->channels > 1 ? settings->channels : 1;
     ecdc_status status = track_open(&d->track, path, settings, err);
     if (status == ECDC_OK)
         status = open_codec(d, err);
@@ -313,6 +287,7 @@ void decoder_facts_of(const struct decoder *d, struct decoder_facts *facts) {
         .name = d->track.name,
         .rate_hz = d->rate,
         .channels = d->channels,
+        .out_channels = d->out_channels,
         .tick = av_q2d(stream->time_base) * d->rate,
         .clock_may_reset = track_clock_is_broadcast(&d->track),
         .duration_hint_s = isfinite(hint_s) && hint_s > 0 ? hint_s : 0,
@@ -339,6 +314,7 @@ void decoder_close(struct decoder *d) {
     av_packet_free(&d->packet);
     avcodec_free_context(&d->codec);
     track_close(&d->track);
-    free(d->mono);
+    mix_free(&d->mix);
+    free(d->samples);
     free(d);
 }

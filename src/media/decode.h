@@ -1,4 +1,4 @@
-/* A media file's audio track as blocks of mono float samples, each with its time. */
+/* A media file's audio track as blocks of float samples, mixed to the channels wanted, each with its time. */
 #ifndef ECDC_MEDIA_DECODE_H
 #define ECDC_MEDIA_DECODE_H
 
@@ -11,8 +11,8 @@
 struct decoder;
 
 struct block {
-    const float *samples; /* the decoder's, until the next call */
-    size_t n;             /* 0 at the end of the track */
+    const float *samples; /* samples[i * out_channels + channel]; the decoder's, until the next call */
+    size_t n;             /* samples per channel; 0 at the end of the track */
     int64_t at;           /* time of the first sample in samples since t = 0; may be negative */
     bool timed;           /* `at` comes from a timestamp; else it only continues the block before */
 };
@@ -20,6 +20,7 @@ struct block {
 struct decoder_facts {
     const char *name;        /* for messages; the decoder's */
     int rate_hz, channels;   /* of the decoded track, constant */
+    int out_channels;        /* of the blocks */
     double tick;             /* resolution of the timestamps, in samples */
     bool clock_may_reset;    /* a broadcast stream: a jump backwards is a new clock, not an overlap */
     double duration_hint_s;  /* 0: none */

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "media/decode.h"
+#include "media/mix.h"
 #include "media/resample.h"
 #include "media/timeline.h"
 
@@ -17,6 +18,7 @@ struct ecdc_reader {
     struct decoder *decoder;
     struct timeline timeline;
     struct resampler *resampler; /* NULL where the rate is the track's: samples pass as they are */
+    int channels;                /* interleaved everywhere below; counts are of samples per channel */
     const float *piece;          /* of the timeline, not yet used */
     size_t n_piece;
     bool drained;                /* the timeline has ended */
@@ -24,7 +26,7 @@ struct ecdc_reader {
     size_t n_ready;
     int64_t n_samples;           /* given to the caller */
     ecdc_error failure;          /* reported by every read after the one that delivered the last good samples */
-    float out[OUT_SAMPLES];
+    float out[OUT_SAMPLES * MIX_MAX_CHANNELS];
 };
 
 ecdc_reader_settings ecdc_default_reader_settings(void) {
@@ -38,14 +40,17 @@ ecdc_status ecdc_reader_open(const char *path, const ecdc_reader_settings *given
         return ecdc_fail(err, ECDC_E_ARGUMENT, "ecdc_reader_open: path or reader is NULL");
     if (rate_hz != 0 && (rate_hz < RATE_MIN || rate_hz > RATE_MAX))
         return ecdc_fail(err, ECDC_E_ARGUMENT, "a rate of %d Hz is not in %d ... %d", rate_hz, RATE_MIN, RATE_MAX);
+    if (settings.channels < 0 || settings.channels > MIX_MAX_CHANNELS)
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "%d channels are not in 0 ... %d", settings.channels, MIX_MAX_CHANNELS);
     struct ecdc_reader *r = ecdc_alloc_zeros(1, sizeof *r);
     if (!r)
         return ecdc_fail_memory(err, "a reader");
     ecdc_status status = decoder_open(path, &settings, &r->decoder, err);
     if (status == ECDC_OK)
         status = timeline_init(&r->timeline, r->decoder, err);
+    r->channels = r->timeline.facts.out_channels;
     if (status == ECDC_OK && rate_hz != 0 && rate_hz != r->timeline.facts.rate_hz)
-        status = resampler_new(r->timeline.facts.rate_hz, rate_hz, &r->resampler, err);
+        status = resampler_new(r->timeline.facts.rate_hz, rate_hz, r->channels, &r->resampler, err);
     if (status != ECDC_OK) {
         ecdc_reader_close(r);
         return status;
@@ -86,20 +91,20 @@ static ecdc_status make_ready(struct ecdc_reader *r, ecdc_error *err) {
         status = resampler_process(r->resampler, r->piece, r->n_piece, &used, r->out, OUT_SAMPLES, &r->n_ready, err);
         if (status != ECDC_OK)
             return status;
-        r->piece += used;
+        r->piece += used * (size_t)r->channels;
         r->n_piece -= used;
     }
     return ECDC_OK;
 }
 
 ecdc_status ecdc_reader_read(ecdc_reader *r, float *samples, size_t max_samples, size_t *n_read, ecdc_error *err) {
-    size_t n = 0;
+    size_t n = 0, channels = (size_t)r->channels;
     while (n < max_samples && r->failure.status == ECDC_OK) {
         if (r->n_ready == 0 && (make_ready(r, &r->failure) != ECDC_OK || r->n_ready == 0))
             break;
         size_t piece = r->n_ready < max_samples - n ? r->n_ready : max_samples - n;
-        memcpy(samples + n, r->ready, piece * sizeof *samples);
-        r->ready += piece;
+        memcpy(samples + n * channels, r->ready, piece * channels * sizeof *samples);
+        r->ready += piece * channels;
         r->n_ready -= piece;
         n += piece;
     }

@@ -34,7 +34,7 @@ static ecdc_status add_silence(struct timeline *t, int64_t n, ecdc_error *err) {
 /* Drops up to n samples from the start of the block; returns how many. */
 static int64_t cut_block(struct timeline *t, int64_t n) {
     size_t cut = (uint64_t)n < t->block.n ? (size_t)n : t->block.n;
-    t->block.samples += cut;
+    t->block.samples += cut * (size_t)t->facts.out_channels;
     t->block.n -= cut;
     return (int64_t)cut;
 }
@@ -108,8 +108,9 @@ ecdc_status timeline_next(struct timeline *t, const float **samples, size_t *n, 
             return status;
     }
     if (t->silence > 0) {
+        const size_t most = SILENCE_PIECE / (size_t)t->facts.out_channels;
         *samples = zeros;
-        *n = t->silence < SILENCE_PIECE ? (size_t)t->silence : SILENCE_PIECE;
+        *n = (uint64_t)t->silence < most ? (size_t)t->silence : most;
         t->silence -= (int64_t)*n;
     } else {
         *samples = t->block.samples;
