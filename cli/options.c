@@ -239,8 +239,10 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
     char letters[2 * MAX_OPTIONS + 2] = ":", *letter = letters + 1;
     size_t n = 0;
     for (size_t i = 0; i < N_ROWS; i++) {
-        if (!takes(command, rows[i].name))
+        if (!takes(command, rows[i].name)) { /* known all the same, or getopt would take it for a short form of another */
+            known[n++] = (struct option){rows[i].name, optional_argument, NULL, '?'};
             continue;
+        }
         known[n++] = (struct option){rows[i].name, rows[i].value ? required_argument : no_argument, NULL, rows[i].key};
         if (rows[i].key < FIRST_LONG) {
             *letter++ = (char)rows[i].key;
@@ -248,7 +250,7 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
                 *letter++ = ':';
         }
     }
-    opterr = 0;
+    opterr = optopt = 0;
     for (int key; (key = getopt_long(argc, argv, letters, known, NULL)) != -1;) {
         if (key == ':')
             return report_usage("%s: %s needs a value; ecdc %s --help lists the options", command->name, argv[optind - 1],
