@@ -21,8 +21,8 @@ struct option_row {
 };
 
 enum {
-    OPT_FORMAT = FIRST_LONG, OPT_TRACK, OPT_PARTIAL_INPUT, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR, OPT_MAX_TRS, OPT_CODEBOOKS,
-    OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE, OPT_SECONDS, OPT_REPEATS
+    OPT_FORMAT = FIRST_LONG, OPT_TRACK, OPT_PARTIAL_INPUT, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR,
+    OPT_MAX_TRS, OPT_CODEBOOKS, OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE, OPT_SECONDS, OPT_REPEATS
 };
 
 static const struct option_row rows[] = {
@@ -234,7 +234,8 @@ static int set(struct options *o, int key, const char *v) {
 }
 
 int options_parse(const struct command *command, int argc, char **argv, struct options *o) {
-    *o = (struct options){.model = "default", .bandwidth_kbps = 3, .tr = "1.5", .max_trs = -1, .track = -1, .seconds = 20, .repeats = 5};
+    *o = (struct options){.model = "default", .bandwidth_kbps = 3, .tr = "1.5", .max_trs = -1, .track = -1,
+                          .seconds = 20, .repeats = 5};
     struct option known[MAX_OPTIONS] = {{0}};
     char letters[2 * MAX_OPTIONS + 2] = ":", *letter = letters + 1;
     size_t n = 0;

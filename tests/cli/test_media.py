@@ -189,7 +189,8 @@ def test_a_pipe_with_its_index_at_the_end(ecdc):
     ffmpeg("-i", ecdc.cwd / "noise.wav", "-c:a", "aac", "-b:a", "256k", ecdc.cwd / "end.m4a")
     data = (ecdc.cwd / "end.m4a").read_bytes()
     ecdc("info", "end.m4a")
-    ecdc.refuses("info", "-", stdin=data, says=["standard input: its index (moov) stands behind the sound", "-movflags +faststart"])
+    ecdc.refuses("info", "-", stdin=data,
+                 says=["standard input: its index (moov) stands behind the sound", "-movflags +faststart"])
 
 
 # ----------------------------------------------------------------------------------------------- cut files --
