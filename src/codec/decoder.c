@@ -21,6 +21,7 @@ struct ecdc_decoder {
     struct fifo samples;
     uint64_t frames;     /* taken so far, for messages */
     bool finished, broken;
+    struct profile *profile;
 };
 
 ecdc_status ecdc_decoder_new(const ecdc_model *model, const ecdc_settings *settings, ecdc_decoder **out,
@@ -82,7 +83,10 @@ static ecdc_status push_block(ecdc_decoder *d, const int32_t *codes, size_t n, e
     float *vectors = pipeline_input(&d->pipeline, n, err);
     if (!vectors)
         return ECDC_E_MEMORY;
+    double start = profile_start(d->profile);
     quantizer_decode(d->codebooks, d->n_codebooks, codes, n, vectors);
+    if (d->profile)
+        d->profile->quantizer_s += now_s() - start;
     ecdc_status status = pipeline_head(&d->pipeline, &d->engine, n, err);
     if (status == ECDC_OK)
         status = pipeline_tail(&d->pipeline, &d->engine, d->fast_steps, err);
@@ -148,4 +152,9 @@ void ecdc_decoder_reset(ecdc_decoder *d) {
     d->frames = 0;
     d->finished = false;
     d->broken = pipeline_reset(&d->pipeline, NULL) != ECDC_OK;
+}
+
+void decoder_set_profile(ecdc_decoder *d, struct profile *profile) {
+    d->profile = profile;
+    pipeline_set_profile(&d->pipeline, profile);
 }
