@@ -46,17 +46,37 @@ static double seconds(const struct decoder *d, int64_t samples) {
     return d->rate ? (double)samples / d->rate : 0;
 }
 
+/* How much less than the header promised is normal: encoders' padding where the number is exact; the last picture's time,
+ * which few files tell, where it is that of all tracks; else a tenth and a second. */
+static double slack_s(const struct track *t) {
+    if (!t->claim_is_exact)
+        return fmax(1, 0.1 * t->claim_s);
+    return t->claim_is_whole && t->format->nb_streams > 1 ? 1 : 0.25;
+}
+
+static ecdc_status fail_broken_off(const struct decoder *d, double reached_s, ecdc_error *err) {
+    return ecdc_fail(err, ECDC_E_FORMAT, "%s: breaks off at %.3f s of %.3f s", d->track.name, reached_s, d->track.claim_s);
+}
+
 static ecdc_status fail_damaged(const struct decoder *d, int code, ecdc_error *err) {
     if (code == AVERROR(ENOMEM))
         return ecdc_fail_memory(err, "decoding");
     if (code == AVERROR_EXIT)
         return track_fail_stopped(&d->track, err);
+    if (!d->started && track_index_is_behind(&d->track))
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: its index (moov) stands behind the sound, where a pipe gets to it too "
+                         "late; give the file itself, or make one that streams: ffmpeg -i IN -c copy -movflags +faststart OUT",
+                         d->track.name);
+    /* Half a packet at the end of the file is one that was cut, not one that was spoilt. */
+    double reached_s = seconds(d, d->next_at);
+    if (d->started && avio_feof(d->track.io) && d->track.claim_s - reached_s > slack_s(&d->track))
+        return fail_broken_off(d, reached_s, err);
     char text[AV_ERROR_MAX_STRING_SIZE] = "";
     av_strerror(code, text, sizeof text);
     if (code == AVERROR_PATCHWELCOME)
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: the sound at %.3f s cannot be decoded (%s)", d->track.name,
-                         seconds(d, d->next_at), text);
-    return ecdc_fail(err, ECDC_E_FORMAT, "%s: is damaged at %.3f s (%s)", d->track.name, seconds(d, d->next_at), text);
+                         reached_s, text);
+    return ecdc_fail(err, ECDC_E_FORMAT, "%s: is damaged at %.3f s (%s)", d->track.name, reached_s, text);
 }
 
 /* ------------------------------------------------------------------------------------------------ time --- */
@@ -149,6 +169,14 @@ static void note_other_track(struct decoder *d) {
     }
 }
 
+/* A file that is cut inside a sample of PCM: its whole samples are good. */
+static void drop_part_of_sample(struct decoder *d) {
+    const AVCodecParameters *par = d->track.stream->codecpar;
+    bool pcm = par->codec_id >= AV_CODEC_ID_FIRST_AUDIO && par->codec_id < AV_CODEC_ID_ADPCM_IMA_QT;
+    if (pcm && par->block_align > 0 && d->packet->size > par->block_align)
+        d->packet->size -= d->packet->size % par->block_align;
+}
+
 /* Reads packets until one is in the codec, or tells the codec that there are no more. */
 static ecdc_status feed(struct decoder *d, ecdc_error *err) {
     for (;;) {
@@ -166,6 +194,7 @@ static ecdc_status feed(struct decoder *d, ecdc_error *err) {
         if (wanted) {
             if (!d->started)
                 note_first_packet(d);
+            drop_part_of_sample(d);
             code = avcodec_send_packet(d->codec, d->packet);
         } else {
             note_other_track(d);
@@ -182,14 +211,16 @@ static ecdc_status feed(struct decoder *d, ecdc_error *err) {
     }
 }
 
-/* At the end: is what the header promised there? Small differences are normal; a tenth and a second are not. */
+/* At the end: is what the header promised there? */
 static ecdc_status check_end(const struct decoder *d, ecdc_error *err) {
     if (d->skipped && d->n_decoded == 0)
         return fail_damaged(d, AVERROR_INVALIDDATA, err);
     double reached_s = fmax(seconds(d, d->next_at), seconds(d, d->n_decoded));
-    double furthest_s = fmax(reached_s, d->others_end_s), claim_s = d->track.claim_s;
-    if (furthest_s < 0.9 * claim_s && claim_s - furthest_s > 1)
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: breaks off at %.3f s of %.3f s", d->track.name, reached_s, claim_s);
+    double furthest_s = fmax(reached_s, d->others_end_s);
+    if (d->track.end_is_missing)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: breaks off at %.3f s (its last page is missing)", d->track.name, reached_s);
+    if (d->track.claim_s - furthest_s > slack_s(&d->track))
+        return fail_broken_off(d, reached_s, err);
     return ECDC_OK;
 }
 
@@ -275,6 +306,23 @@ ecdc_status decoder_open(const char *path, const ecdc_reader_settings *settings,
     return ECDC_OK;
 }
 
+/* FFmpeg times Vorbis packets by a rule that differs from what its decoder yields where long blocks and short ones meet, by a
+ * quarter of the difference of their lengths and for one packet only. The lengths, powers of two, stand in byte 28 of the
+ * first header; the headers lie behind a 2 and two lengths, each a run of bytes that ends with one below 255. */
+static int64_t vorbis_jitter(const AVCodecParameters *par) {
+    enum { BLOCK_SIZES = 28, LONGEST = 8192 };
+    const uint8_t *header = par->extradata, *end = header + par->extradata_size;
+    if (par->codec_id != AV_CODEC_ID_VORBIS)
+        return 0;
+    if (par->extradata_size > 0 && *header++ == 2) {
+        for (int lengths = 2; header < end && lengths > 0; header++)
+            lengths -= *header < 255;
+        if (end - header > BLOCK_SIZES)
+            return ((1 << (header[BLOCK_SIZES] >> 4)) - (1 << (header[BLOCK_SIZES] & 15))) / 4;
+    }
+    return LONGEST / 4;
+}
+
 void decoder_facts_of(const struct decoder *d, struct decoder_facts *facts) {
     const AVFormatContext *format = d->track.format;
     const AVStream *stream = d->track.stream;
@@ -289,7 +337,10 @@ void decoder_facts_of(const struct decoder *d, struct decoder_facts *facts) {
         .channels = d->channels,
         .out_channels = d->out_channels,
         .tick = av_q2d(stream->time_base) * d->rate,
+        .jitter = vorbis_jitter(stream->codecpar),
         .clock_may_reset = track_clock_is_broadcast(&d->track),
+        .track = d->track.number,
+        .n_tracks = track_count(&d->track),
         .duration_hint_s = isfinite(hint_s) && hint_s > 0 ? hint_s : 0,
     };
 }
@@ -301,6 +352,10 @@ ecdc_status decoder_next(struct decoder *d, struct block *block, ecdc_error *err
         return ECDC_OK;
     }
     return decode_block(d, block, err);
+}
+
+bool decoder_describe_track(const struct decoder *d, int number, ecdc_track_info *info) {
+    return track_describe(&d->track, number, info);
 }
 
 int64_t decoder_samples(const struct decoder *d) {

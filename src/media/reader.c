@@ -22,6 +22,8 @@ struct ecdc_reader {
     const float *piece;          /* of the timeline, not yet used */
     size_t n_piece;
     bool drained;                /* the timeline has ended */
+    bool partial_input;          /* a file that breaks off ends there, without an error */
+    ecdc_error broken_off;       /* how it did */
     const float *ready;          /* samples for the caller: in `out` or in the timeline's piece */
     size_t n_ready;
     int64_t n_samples;           /* given to the caller */
@@ -42,9 +44,12 @@ ecdc_status ecdc_reader_open(const char *path, const ecdc_reader_settings *given
         return ecdc_fail(err, ECDC_E_ARGUMENT, "a rate of %d Hz is not in %d ... %d", rate_hz, RATE_MIN, RATE_MAX);
     if (settings.channels < 0 || settings.channels > MIX_MAX_CHANNELS)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%d channels are not in 0 ... %d", settings.channels, MIX_MAX_CHANNELS);
+    if (settings.choose_track && settings.track < 0)
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "audio tracks are counted from 0; %d is none", settings.track);
     struct ecdc_reader *r = ecdc_alloc_zeros(1, sizeof *r);
     if (!r)
         return ecdc_fail_memory(err, "a reader");
+    r->partial_input = settings.partial_input != 0;
     ecdc_status status = decoder_open(path, &settings, &r->decoder, err);
     if (status == ECDC_OK)
         status = timeline_init(&r->timeline, r->decoder, err);
@@ -73,9 +78,15 @@ static ecdc_status make_ready(struct ecdc_reader *r, ecdc_error *err) {
     while (r->n_ready == 0) {
         ecdc_status status = ECDC_OK;
         if (r->n_piece == 0 && !r->drained) {
-            status = timeline_next(&r->timeline, &r->piece, &r->n_piece, err);
-            if (status != ECDC_OK)
+            ecdc_error failure;
+            status = timeline_next(&r->timeline, &r->piece, &r->n_piece, &failure);
+            if (status == ECDC_E_FORMAT && r->partial_input) {
+                r->broken_off = failure;
+                r->n_piece = 0;
+            } else if (status != ECDC_OK) {
+                *err = failure;
                 return status;
+            }
             r->drained = r->n_piece == 0;
         }
         if (!r->resampler) {
@@ -133,5 +144,14 @@ void ecdc_reader_get_info(const ecdc_reader *r, ecdc_reader_info *info) {
         .gap_s = (double)t->gap_samples / rate,
         .n_overlaps = t->n_overlaps,
         .overlap_s = (double)t->overlap_samples / rate,
+        .n_tracks = t->facts.n_tracks,
+        .track = t->facts.track,
+        .broken_off = r->broken_off.status != ECDC_OK ? r->broken_off.message : NULL,
     };
+}
+
+ecdc_status ecdc_reader_get_track(const ecdc_reader *r, int track, ecdc_track_info *info, ecdc_error *err) {
+    if (!decoder_describe_track(r->decoder, track, info))
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "no audio track %d among %d", track, r->timeline.facts.n_tracks);
+    return ECDC_OK;
 }

@@ -10,6 +10,7 @@
  * that has no fault. 10 ms is less than the shortest usual packet (20 ms; a lost one is seen), less than one frame of
  * codes (13 ms; the grid stays right), and more than the noise. Coarse clocks get 1.5 of their ticks. Differences are
  * not accumulated: what is below the tolerance now is measured again with the next block.
+ * Codecs whose times are known to be off now and then (facts.jitter) get no less than that.
  * The first block has nothing to be continuous with; its tolerance is that of rounding alone. */
 static const double tolerance_s = 0.010, tolerance_ticks = 1.5;
 
@@ -39,8 +40,8 @@ static int64_t cut_block(struct timeline *t, int64_t n) {
     return (int64_t)cut;
 }
 
-static double tolerance(const struct timeline *t, double least) {
-    return fmax(least, tolerance_ticks * t->facts.tick);
+static double tolerance(const struct timeline *t, double least, int64_t jitter) {
+    return fmax(least, tolerance_ticks * t->facts.tick + (double)jitter);
 }
 
 /* Nothing was given out yet: a late start is silence, what lies before 0 is dropped. Neither counts as a fault. */
@@ -49,7 +50,7 @@ static ecdc_status place_first(struct timeline *t, ecdc_error *err) {
     if (!t->started)
         t->first_at = at;
     t->started = true;
-    if (fabs((double)at) <= tolerance(t, 1))
+    if (fabs((double)at) <= tolerance(t, 1, 0))
         return ECDC_OK;
     if (at > 0)
         return add_silence(t, at, err);
@@ -65,7 +66,7 @@ static ecdc_status place_next(struct timeline *t, ecdc_error *err) {
     }
     bool was_cutting = t->cutting;
     t->cutting = false;
-    if (fabs((double)late) <= tolerance(t, tolerance_s * t->facts.rate_hz))
+    if (fabs((double)late) <= tolerance(t, tolerance_s * t->facts.rate_hz, t->facts.jitter))
         return ECDC_OK;
     if (late > 0) {
         ecdc_status status = add_silence(t, late, err);
