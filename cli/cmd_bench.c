@@ -19,15 +19,20 @@ struct bench {
     ecdc_model_info info;
     ecdc_settings settings;
     int n_codebooks;
-    size_t n_samples, n_frames;
+    size_t n_samples, n_frames; /* with chunks: room for all of them, whole */
     float *samples;
     int32_t *codes;
+    struct {
+        size_t n_frames;
+        float scale;
+    } *chunks;
+    size_t n_chunks; /* 0: the model has none */
     double encode_s[MAX_REPEATS], decode_s[MAX_REPEATS];
 };
 
-/* Something like speech: a buzz with a moving pitch under a slow envelope, and noise. The same on every machine to
- * rounding. */
-static void make_sound(float *samples, size_t n, double rate_hz) {
+/* Something like speech, in every channel: a buzz with a moving pitch under a slow envelope, and noise. The same on every machine
+ * to rounding. */
+static void make_sound(float *samples, size_t n, size_t channels, double rate_hz) {
     uint32_t seed = 1;
     double phase = 0;
     for (size_t i = 0; i < n; i++) {
@@ -36,7 +41,8 @@ static void make_sound(float *samples, size_t n, double rate_hz) {
         phase -= floor(phase);
         seed = seed * 1664525u + 1013904223u;
         double noise = (double)(seed >> 8) / (1 << 24) - 0.5, envelope = 0.6 + 0.4 * sin(9 * t);
-        samples[i] = (float)(envelope * 0.2 * (1 - 2 * phase) + 0.03 * noise);
+        for (size_t channel = 0; channel < channels; channel++)
+            samples[i * channels + channel] = (float)(envelope * 0.2 * (1 - 2 * phase) + 0.03 * noise);
     }
 }
 
@@ -63,10 +69,38 @@ static double fma_peak_gflops(void) {
     return best / 1e9;
 }
 
+static ecdc_status encode(struct bench *b, ecdc_encoder *encoder, ecdc_error *err) {
+    ecdc_encoder_reset(encoder);
+    ecdc_status status = ecdc_encoder_push(encoder, b->samples, b->n_samples, err);
+    if (status == ECDC_OK)
+        status = ecdc_encoder_finish(encoder, err);
+    size_t room = (size_t)b->info.chunk_frames * (size_t)b->n_codebooks;
+    for (size_t k = 0; k < b->n_chunks; k++)
+        ecdc_encoder_pull_chunk(encoder, b->codes + k * room, &b->chunks[k].n_frames, &b->chunks[k].scale);
+    if (b->n_chunks == 0)
+        ecdc_encoder_pull(encoder, b->codes, b->n_frames);
+    return status;
+}
+
+static ecdc_status decode(struct bench *b, ecdc_decoder *decoder, ecdc_error *err) {
+    ecdc_status status = ECDC_OK;
+    ecdc_decoder_reset(decoder);
+    size_t room = (size_t)b->info.chunk_frames * (size_t)b->n_codebooks;
+    for (size_t k = 0; status == ECDC_OK && k < b->n_chunks; k++)
+        status = ecdc_decoder_push_chunk(decoder, b->codes + k * room, b->chunks[k].n_frames, b->chunks[k].scale, err);
+    if (b->n_chunks == 0)
+        status = ecdc_decoder_push(decoder, b->codes, b->n_frames, err);
+    if (status == ECDC_OK)
+        status = ecdc_decoder_finish(decoder, err);
+    ecdc_decoder_pull(decoder, b->samples, b->n_frames * (size_t)b->info.hop);
+    return status;
+}
+
 static ecdc_status measure(struct bench *b, const struct options *o, ecdc_error *err) {
-    b->samples = ecdc_alloc_floats(b->n_frames * (size_t)b->info.hop);
+    b->samples = ecdc_alloc_floats(b->n_frames * (size_t)b->info.hop * (size_t)b->info.channels);
     b->codes = ecdc_alloc_array(b->n_frames * (size_t)b->n_codebooks, sizeof *b->codes);
-    if (!b->samples || !b->codes)
+    b->chunks = ecdc_alloc_zeros(b->n_chunks, sizeof *b->chunks);
+    if (!b->samples || !b->codes || !b->chunks)
         return ecdc_fail_memory(err, "the sound");
     ecdc_encoder *encoder = NULL;
     ecdc_decoder *decoder = NULL;
@@ -74,20 +108,12 @@ static ecdc_status measure(struct bench *b, const struct options *o, ecdc_error 
     if (status == ECDC_OK)
         status = ecdc_decoder_new(b->model, &b->settings, &decoder, err);
     for (int i = -1; status == ECDC_OK && i < o->repeats; i++) { /* the first round is a warm-up */
-        make_sound(b->samples, b->n_samples, b->info.sampling_rate_hz);
+        make_sound(b->samples, b->n_samples, (size_t)b->info.channels, b->info.sampling_rate_hz);
         double start = now_s();
-        ecdc_encoder_reset(encoder);
-        status = ecdc_encoder_push(encoder, b->samples, b->n_samples, err);
-        if (status == ECDC_OK)
-            status = ecdc_encoder_finish(encoder, err);
-        ecdc_encoder_pull(encoder, b->codes, b->n_frames);
+        status = encode(b, encoder, err);
         double middle = now_s();
-        ecdc_decoder_reset(decoder);
         if (status == ECDC_OK)
-            status = ecdc_decoder_push(decoder, b->codes, b->n_frames, err);
-        if (status == ECDC_OK)
-            status = ecdc_decoder_finish(decoder, err);
-        ecdc_decoder_pull(decoder, b->samples, b->n_frames * (size_t)b->info.hop);
+            status = decode(b, decoder, err);
         if (status == ECDC_OK && i >= 0) {
             b->encode_s[i] = middle - start;
             b->decode_s[i] = now_s() - middle;
@@ -108,6 +134,10 @@ static void report(struct bench *b, const struct options *o) {
                          (double)b->info.frame_rate_hz * b->n_codebooks * b->info.codebook_size * b->info.dimension;
     architecture_decoder(config, &a);
     double decode_macs = architecture_multiply_adds(&a, b->info.frame_rate_hz);
+    if (b->info.chunked) { /* chunks overlap: some seconds are computed twice */
+        encode_macs *= (double)b->info.chunk_samples / b->info.chunk_stride;
+        decode_macs *= (double)b->info.chunk_samples / b->info.chunk_stride;
+    }
 
     double seconds = (double)b->n_samples / b->info.sampling_rate_hz;
     double encode_x = seconds / median(b->encode_s, o->repeats), decode_x = seconds / median(b->decode_s, o->repeats);
@@ -156,6 +186,9 @@ static int run(const struct options *o) {
         b->settings = settings_of(o);
         b->n_samples = (size_t)(o->seconds * b->info.sampling_rate_hz);
         b->n_frames = (size_t)ecdc_model_frames(model, (int64_t)b->n_samples);
+        b->n_chunks = (size_t)ecdc_model_chunks(model, (int64_t)b->n_samples);
+        if (b->info.chunked)
+            b->n_frames = b->n_chunks * (size_t)b->info.chunk_frames;
         status = ecdc_model_codebooks(model, o->bandwidth_kbps, &b->n_codebooks, &err);
     }
     if (status == ECDC_OK)
@@ -165,6 +198,7 @@ static int run(const struct options *o) {
     if (b) {
         free(b->samples);
         free(b->codes);
+        free(b->chunks);
     }
     free(b);
     ecdc_model_close(model);

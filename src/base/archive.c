@@ -210,13 +210,15 @@ static ecdc_status check_entry(const struct archive *a, const struct entry *e, u
     return ECDC_OK;
 }
 
-/* Exactly e->size bytes and then the end, where libzip compares the checksum. */
+/* Exactly e->size bytes and, if they are the last, then the end, where libzip compares the checksum. */
 static ecdc_status read_contents(const struct archive *a, const struct entry *e, zip_file_t *file, unsigned char *out,
-                                 ecdc_error *err) {
+                                 bool last, ecdc_error *err) {
     uint64_t done = 0;
     zip_int64_t got = 0;
     while (done < e->size && (got = zip_fread(file, out + done, e->size - done)) > 0)
         done += (uint64_t)got;
+    if (got >= 0 && done == e->size && !last)
+        return ECDC_OK;
     if (got >= 0 && done == e->size) {
         unsigned char more;
         if ((got = zip_fread(file, &more, 1)) == 0)
@@ -232,6 +234,54 @@ static ecdc_status read_contents(const struct archive *a, const struct entry *e,
                      zip_file_strerror(file));
 }
 
+static ecdc_status open_entry(struct archive *a, const struct entry *e, zip_file_t **file, ecdc_error *err) {
+    *file = zip_fopen_index(a->zip, e->number, 0);
+    return *file ? ECDC_OK
+                 : ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s is damaged or cut short: %s", a->path, e->name,
+                             zip_strerror(a->zip));
+}
+
+struct archive_stream {
+    const struct archive *archive;
+    const struct entry *entry;
+    zip_file_t *file;
+    uint64_t left;
+};
+
+ecdc_status archive_stream_open(struct archive *a, size_t index, struct archive_stream **out, ecdc_error *err) {
+    const struct entry *e = &a->entries[index];
+    ecdc_status status = check_entry(a, e, UINT64_MAX, err);
+    if (status)
+        return status;
+    struct archive_stream *s = ecdc_alloc_zeros(1, sizeof *s);
+    if (!s)
+        return ecdc_fail_memory(err, a->path);
+    *s = (struct archive_stream){a, e, NULL, e->size};
+    status = open_entry(a, e, &s->file, err);
+    if (status)
+        archive_stream_close(s);
+    else
+        *out = s;
+    return status;
+}
+
+ecdc_status archive_stream_read(struct archive_stream *s, void *bytes, size_t n, ecdc_error *err) {
+    const struct entry part = {.name = s->entry->name, .size = n};
+    if (n > s->left)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s ends %llu bytes too soon", s->archive->path, s->entry->name,
+                         (unsigned long long)(n - s->left));
+    s->left -= n;
+    return read_contents(s->archive, &part, s->file, bytes, s->left == 0, err);
+}
+
+void archive_stream_close(struct archive_stream *s) {
+    if (!s)
+        return;
+    if (s->file)
+        zip_fclose(s->file);
+    free(s);
+}
+
 ecdc_status archive_read(struct archive *a, size_t index, uint64_t max_bytes, void **bytes, size_t *n, ecdc_error *err) {
     const struct entry *e = &a->entries[index];
     ecdc_status status = check_entry(a, e, max_bytes, err);
@@ -240,13 +290,11 @@ ecdc_status archive_read(struct archive *a, size_t index, uint64_t max_bytes, vo
     unsigned char *contents = e->size < SIZE_MAX / 2 ? malloc((size_t)e->size + 1) : NULL;
     if (!contents)
         return ecdc_fail_memory(err, a->path);
-    zip_file_t *file = zip_fopen_index(a->zip, e->number, 0);
-    if (file) {
-        status = read_contents(a, e, file, contents, err);
+    zip_file_t *file;
+    status = open_entry(a, e, &file, err);
+    if (status == ECDC_OK) {
+        status = read_contents(a, e, file, contents, true, err);
         zip_fclose(file);
-    } else {
-        status = ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s is damaged or cut short: %s", a->path, e->name,
-                           zip_strerror(a->zip));
     }
     if (status) {
         free(contents);

@@ -30,6 +30,14 @@ struct archive_entry archive_entry_at(const struct archive *a, size_t index);
 /* False where there is none of that name. */
 bool archive_find(const struct archive *a, const char *name, size_t *index);
 
+/* The contents of an entry in pieces, from its start. What archive_read checks is checked here, too: the entry before its first
+ * byte, size and CRC-32 with its last one. The archive must stay open. */
+struct archive_stream;
+ecdc_status archive_stream_open(struct archive *a, size_t index, struct archive_stream **out, ecdc_error *err);
+/* The next n bytes; ECDC_E_FORMAT where fewer are left, too. */
+ecdc_status archive_stream_read(struct archive_stream *s, void *bytes, size_t n, ecdc_error *err);
+void archive_stream_close(struct archive_stream *s); /* NULL is fine */
+
 /* The contents of an entry, followed by a zero byte that *n does not count; free() it. Stored and deflated entries can be
  * read; size and CRC-32 are checked.
  * ECDC_E_FORMAT (more than max_bytes, a size that is not the real one, damaged), ECDC_E_UNSUPPORTED (encrypted, another
