@@ -153,8 +153,8 @@ static int set(struct options *o, int key, const char *v) {
         o->bandwidth_given = true;
         break;
     case OPT_FORMAT:
-        if (choose(v, formats, 3) < 0)
-            return bad_value("format", v, "ecdc, npy or wav");
+        if (choose(v, formats, N_FORMATS) < 0)
+            return bad_value("format", v, "ecdc, npy, npz or wav");
         o->format = v;
         break;
     case OPT_JSON: o->json = true; break;

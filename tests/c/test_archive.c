@@ -97,6 +97,55 @@ static void entries_are_read(void **state) {
     free(bytes);
 }
 
+/* In pieces that fit nothing, two entries at once. */
+static void entries_are_read_in_pieces(void **state) {
+    static const char text[] = "deflated deflated deflated";
+    size_t n, which, zeros;
+    unsigned char *bytes = make_archive(*state, &n), piece[4099];
+    struct archive *a;
+    struct archive_stream *s, *t;
+    ecdc_error err;
+    free(bytes);
+    assert_int_equal(archive_open(in_directory(*state, "good.zip"), &a, NULL), ECDC_OK);
+    assert_true(archive_find(a, "c.txt", &which) && archive_find(a, "a/zeros", &zeros));
+    assert_int_equal(archive_stream_open(a, which, &s, NULL), ECDC_OK);
+    assert_int_equal(archive_stream_open(a, zeros, &t, NULL), ECDC_OK);
+    for (size_t i = 0; i < 25; i += 5) {
+        assert_int_equal(archive_stream_read(s, piece, 5, NULL), ECDC_OK);
+        assert_memory_equal(piece, text + i, 5);
+        assert_int_equal(archive_stream_read(t, piece, sizeof piece, NULL), ECDC_OK);
+        assert_int_equal(piece[0] | piece[sizeof piece - 1], 0);
+    }
+    assert_int_equal(archive_stream_read(s, piece, 2, &err), ECDC_E_FORMAT);
+    assert_message(err, "the entry c.txt ends 1 bytes too soon");
+    assert_int_equal(archive_stream_read(s, piece, 1, NULL), ECDC_OK);
+    archive_stream_close(s);
+    archive_stream_close(t);
+    archive_stream_close(NULL);
+    archive_close(a);
+}
+
+/* The checksum is compared when the last byte is read. */
+static void streams_see_damage(void **state) {
+    size_t n, which;
+    unsigned char *bytes = make_archive(*state, &n), contents[15];
+    unsigned char *stored = memmem(bytes, n, "stored as it is", 15);
+    assert_non_null(stored);
+    stored[3] ^= 1;
+    struct archive *a;
+    struct archive_stream *s;
+    ecdc_error err;
+    assert_int_equal(archive_open_bytes("x.zip", bytes, n, &a, NULL), ECDC_OK);
+    assert_true(archive_find(a, "b.txt", &which));
+    assert_int_equal(archive_stream_open(a, which, &s, NULL), ECDC_OK);
+    assert_int_equal(archive_stream_read(s, contents, 14, NULL), ECDC_OK);
+    assert_int_equal(archive_stream_read(s, contents, 1, &err), ECDC_E_FORMAT);
+    assert_message(err, "the entry b.txt is damaged");
+    archive_stream_close(s);
+    archive_close(a);
+    free(bytes);
+}
+
 static void an_empty_archive_is_fine(void **state) {
     (void)state;
     unsigned char end[22] = "PK\5\6";
@@ -274,6 +323,8 @@ static void files_that_are_none(void **state) {
 int main(void) {
     static const struct CMUnitTest tests[] = {
         TEST(entries_are_read),
+        TEST(entries_are_read_in_pieces),
+        TEST(streams_see_damage),
         TEST(an_empty_archive_is_fine),
         TEST(the_caller_bounds_what_is_read),
         TEST(entries_that_lie),
