@@ -20,16 +20,21 @@ struct bench {
     ecdc_model_info info;
     ecdc_settings settings;
     int n_codebooks;
-    size_t n_samples, n_frames;
+    size_t n_samples, n_frames; /* with chunks: room for all of them, whole */
     float *samples;
     int32_t *codes;
+    struct {
+        size_t n_frames;
+        float scale;
+    } *chunks;
+    size_t n_chunks; /* 0: the model has none */
     double encode_s[MAX_REPEATS], decode_s[MAX_REPEATS];
     struct network_profile encode, decode; /* filled with --profile */
 };
 
-/* Something like speech: a buzz with a moving pitch under a slow envelope, and noise. The same on every machine to
- * rounding. */
-static void make_sound(float *samples, size_t n, double rate_hz) {
+/* Something like speech, in every channel: a buzz with a moving pitch under a slow envelope, and noise. The same on every machine
+ * to rounding. */
+static void make_sound(float *samples, size_t n, size_t channels, double rate_hz) {
     uint32_t seed = 1;
     double phase = 0;
     for (size_t i = 0; i < n; i++) {
@@ -38,7 +43,8 @@ static void make_sound(float *samples, size_t n, double rate_hz) {
         phase -= floor(phase);
         seed = seed * 1664525u + 1013904223u;
         double noise = (double)(seed >> 8) / (1 << 24) - 0.5, envelope = 0.6 + 0.4 * sin(9 * t);
-        samples[i] = (float)(envelope * 0.2 * (1 - 2 * phase) + 0.03 * noise);
+        for (size_t channel = 0; channel < channels; channel++)
+            samples[i * channels + channel] = (float)(envelope * 0.2 * (1 - 2 * phase) + 0.03 * noise);
     }
 }
 
@@ -65,23 +71,42 @@ static double fma_peak_gflops(void) {
     return best / 1e9;
 }
 
-/* Encodes the sound, decodes its codes. */
-static ecdc_status one_round(struct bench *b, ecdc_encoder *encoder, ecdc_decoder *decoder, double *encode_s,
-                             double *decode_s, ecdc_error *err) {
-    make_sound(b->samples, b->n_samples, b->info.sampling_rate_hz);
-    double start = now_s();
+static ecdc_status encode(struct bench *b, ecdc_encoder *encoder, ecdc_error *err) {
     ecdc_encoder_reset(encoder);
     ecdc_status status = ecdc_encoder_push(encoder, b->samples, b->n_samples, err);
     if (status == ECDC_OK)
         status = ecdc_encoder_finish(encoder, err);
-    ecdc_encoder_pull(encoder, b->codes, b->n_frames);
-    double middle = now_s();
+    size_t room = (size_t)b->info.chunk_frames * (size_t)b->n_codebooks;
+    for (size_t k = 0; k < b->n_chunks; k++)
+        ecdc_encoder_pull_chunk(encoder, b->codes + k * room, &b->chunks[k].n_frames, &b->chunks[k].scale);
+    if (b->n_chunks == 0)
+        ecdc_encoder_pull(encoder, b->codes, b->n_frames);
+    return status;
+}
+
+static ecdc_status decode(struct bench *b, ecdc_decoder *decoder, ecdc_error *err) {
+    ecdc_status status = ECDC_OK;
     ecdc_decoder_reset(decoder);
-    if (status == ECDC_OK)
+    size_t room = (size_t)b->info.chunk_frames * (size_t)b->n_codebooks;
+    for (size_t k = 0; status == ECDC_OK && k < b->n_chunks; k++)
+        status = ecdc_decoder_push_chunk(decoder, b->codes + k * room, b->chunks[k].n_frames, b->chunks[k].scale, err);
+    if (b->n_chunks == 0)
         status = ecdc_decoder_push(decoder, b->codes, b->n_frames, err);
     if (status == ECDC_OK)
         status = ecdc_decoder_finish(decoder, err);
     ecdc_decoder_pull(decoder, b->samples, b->n_frames * (size_t)b->info.hop);
+    return status;
+}
+
+/* Encodes the sound, decodes its codes. */
+static ecdc_status one_round(struct bench *b, ecdc_encoder *encoder, ecdc_decoder *decoder, double *encode_s,
+                             double *decode_s, ecdc_error *err) {
+    make_sound(b->samples, b->n_samples, (size_t)b->info.channels, b->info.sampling_rate_hz);
+    double start = now_s();
+    ecdc_status status = encode(b, encoder, err);
+    double middle = now_s();
+    if (status == ECDC_OK)
+        status = decode(b, decoder, err);
     *encode_s = middle - start;
     *decode_s = now_s() - middle;
     return status == ECDC_OK && interrupted() ? fail_interrupted(err) : status;
@@ -106,9 +131,10 @@ static ecdc_status measure_profile(struct bench *b, const struct options *o, ecd
 }
 
 static ecdc_status measure(struct bench *b, const struct options *o, ecdc_error *err) {
-    b->samples = ecdc_alloc_floats(b->n_frames * (size_t)b->info.hop);
+    b->samples = ecdc_alloc_floats(b->n_frames * (size_t)b->info.hop * (size_t)b->info.channels);
     b->codes = ecdc_alloc_array(b->n_frames * (size_t)b->n_codebooks, sizeof *b->codes);
-    if (!b->samples || !b->codes)
+    b->chunks = ecdc_alloc_zeros(b->n_chunks, sizeof *b->chunks);
+    if (!b->samples || !b->codes || !b->chunks)
         return ecdc_fail_memory(err, "the sound");
     ecdc_encoder *encoder = NULL;
     ecdc_decoder *decoder = NULL;
@@ -127,8 +153,11 @@ static ecdc_status measure(struct bench *b, const struct options *o, ecdc_error 
 }
 
 /* What the layers have to do. */
-static ecdc_status describe(struct bench *b, ecdc_error *err) {
+static ecdc_status describe(struct bench *b, const struct options *o, ecdc_error *err) {
     const struct config *config = &b->model->config;
+    if (o->profile && b->info.chunked)
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "--profile: %s works through whole chunks, the profile knows streaming layers only",
+                         b->info.name);
     b->encode.name = "encoder";
     b->encode.rate_hz = b->info.sampling_rate_hz;
     b->encode.quantizer_macs = (double)b->info.frame_rate_hz * b->n_codebooks * b->info.codebook_size * b->info.dimension;
@@ -144,6 +173,10 @@ static ecdc_status describe(struct bench *b, ecdc_error *err) {
 static void report(struct bench *b, const struct options *o) {
     double encode_macs = architecture_multiply_adds(&b->encode.layers, b->encode.rate_hz) + b->encode.quantizer_macs;
     double decode_macs = architecture_multiply_adds(&b->decode.layers, b->decode.rate_hz);
+    if (b->info.chunked) { /* chunks overlap: some seconds are computed twice */
+        encode_macs *= (double)b->info.chunk_samples / b->info.chunk_stride;
+        decode_macs *= (double)b->info.chunk_samples / b->info.chunk_stride;
+    }
 
     double seconds = (double)b->n_samples / b->info.sampling_rate_hz;
     double encode_x = seconds / median(b->encode_s, o->repeats), decode_x = seconds / median(b->decode_s, o->repeats);
@@ -201,10 +234,13 @@ static int run(const struct options *o) {
         b->settings = settings_of(o);
         b->n_samples = (size_t)(o->seconds * b->info.sampling_rate_hz);
         b->n_frames = (size_t)ecdc_model_frames(model, (int64_t)b->n_samples);
+        b->n_chunks = (size_t)ecdc_model_chunks(model, (int64_t)b->n_samples);
+        if (b->info.chunked)
+            b->n_frames = b->n_chunks * (size_t)b->info.chunk_frames;
         status = ecdc_model_codebooks(model, o->bandwidth_kbps, &b->n_codebooks, &err);
     }
     if (status == ECDC_OK)
-        status = describe(b, &err);
+        status = describe(b, o, &err);
     if (status == ECDC_OK)
         status = measure(b, o, &err);
     if (status == ECDC_OK)
@@ -214,6 +250,7 @@ static int run(const struct options *o) {
         free(b->codes);
         network_profile_free(&b->encode);
         network_profile_free(&b->decode);
+        free(b->chunks);
     }
     free(b);
     ecdc_model_close(model);

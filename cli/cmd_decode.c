@@ -3,11 +3,8 @@
 
 #include "cli.h"
 #include "codes_in.h"
-#include "paths.h"
 
 static int run(const struct options *o) {
-    if (path_ends_with(o->arguments[0], ".npz"))
-        return report_usage("decode: %s: .npz files of models that encode in chunks are not read yet", o->arguments[0]);
     if (!output_format(&command_decode, o, "wav") || output_is_input(o))
         return EXIT_USAGE;
     ecdc_error err;
@@ -23,7 +20,7 @@ static int run(const struct options *o) {
 
 const struct command command_decode = {
     .name = "decode",
-    .arguments = "IN.ecdc|IN.npy -o OUT.wav",
+    .arguments = "IN.ecdc|IN.npy|IN.npz -o OUT.wav",
     .summary = "codes -> sound",
     .options = "output format overwrite model force float rescale threads precision cpu json",
     .min_arguments = 1,

@@ -6,19 +6,49 @@
 #include "codes_out.h"
 #include "encode_stream.h"
 #include "json_out.h"
-#include "paths.h"
 
-static ecdc_status write_frames(void *context, const int32_t *codes, size_t n_frames, int64_t samples_read, bool *stop,
-                                ecdc_error *err) {
+static ecdc_status write_frames(void *context, const int32_t *codes, size_t n_frames, const float *scale, int64_t samples_read,
+                                bool *stop, ecdc_error *err) {
     (void)samples_read;
     (void)stop;
-    return codes_out_write(context, codes, n_frames, err);
+    return codes_out_write(context, codes, n_frames, scale, err);
+}
+
+/* Chunks have scales, for which a .npy has no place; and without chunks there is nothing that a .npz would add. */
+static bool format_fits(const struct options *o, const char *format, const ecdc_model_info *info) {
+    if (info->chunked && !strcmp(format, "npy"))
+        report_usage("encode: %s: %s encodes chunks with scales, which a .npy does not hold; use .npz or .ecdc", o->output,
+                     info->name);
+    else if (!info->chunked && !strcmp(format, "npz"))
+        report_usage("encode: %s: .npz is for models that encode in chunks, which %s does not; use .npy or .ecdc", o->output,
+                     info->name);
+    else
+        return true;
+    return false;
+}
+
+static void report(const struct options *o, const ecdc_model *model, const ecdc_model_info *info, int n_codebooks,
+                   const struct encoded *result) {
+    double audio_s = (double)result->samples / result->sampling_rate_hz;
+    const char *unit = info->chunked ? "chunks" : "frames";
+    int64_t n = info->chunked ? ecdc_model_chunks(model, result->samples) : ecdc_model_frames(model, result->samples);
+    if (!o->json) {
+        report_note(o, "%s: %lld %s x %d codebooks, %.2f s of sound in %.2f s", o->output, (long long)n, unit, n_codebooks,
+                    audio_s, result->seconds_wall);
+        return;
+    }
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "output", o->output);
+    json_put_integer(json, "samples", result->samples);
+    json_put_integer(json, unit, n);
+    json_put_integer(json, "codebooks", n_codebooks);
+    cJSON_AddBoolToObject(json, "partial", *result->broken_off != 0);
+    json_put_speed(json, audio_s, result->seconds_wall);
+    json_print(json);
 }
 
 static int run(const struct options *o) {
-    if (!o->format && path_ends_with(o->output, ".npz"))
-        return report_usage("encode: %s: .npz is for models that encode in chunks; use .npy or .ecdc", o->output);
-    const char *format = output_format(&command_encode, o, "ecdc npy");
+    const char *format = output_format(&command_encode, o, "ecdc npy npz");
     if (!format || output_is_input(o))
         return EXIT_USAGE;
 
@@ -29,10 +59,18 @@ static int run(const struct options *o) {
     ecdc_settings settings = settings_of(o);
     int n_codebooks = 0;
     ecdc_status status = ecdc_model_open(o->model, &model, &err);
+    ecdc_model_info info;
+    if (status == ECDC_OK) {
+        ecdc_model_get_info(model, &info);
+        if (!format_fits(o, format, &info)) {
+            ecdc_model_close(model);
+            return EXIT_USAGE;
+        }
+    }
     if (status == ECDC_OK)
         status = ecdc_model_codebooks(model, o->bandwidth_kbps, &n_codebooks, &err);
     if (status == ECDC_OK)
-        status = codes_out_open(o->output, o->overwrite, !strcmp(format, "npy"), model, n_codebooks, &out, &err);
+        status = codes_out_open(o->output, o->overwrite, format, model, n_codebooks, &out, &err);
     if (status == ECDC_OK)
         status = encode_stream(o, model, &settings, write_frames, out, &result, &err);
     if (status == ECDC_OK) {
@@ -40,29 +78,15 @@ static int run(const struct options *o) {
         out = NULL;
     }
     codes_out_discard(out);
-    if (status == ECDC_OK) {
-        double audio_s = (double)result.samples / result.sampling_rate_hz;
-        if (o->json) {
-            cJSON *json = cJSON_CreateObject();
-            cJSON_AddStringToObject(json, "output", o->output);
-            json_put_integer(json, "samples", result.samples);
-            json_put_integer(json, "frames", ecdc_model_frames(model, result.samples));
-            json_put_integer(json, "codebooks", n_codebooks);
-            cJSON_AddBoolToObject(json, "partial", *result.broken_off != 0);
-            json_put_speed(json, audio_s, result.seconds_wall);
-            json_print(json);
-        } else {
-            report_note(o, "%s: %lld frames x %d codebooks, %.2f s of sound in %.2f s", o->output,
-                        (long long)ecdc_model_frames(model, result.samples), n_codebooks, audio_s, result.seconds_wall);
-        }
-    }
+    if (status == ECDC_OK)
+        report(o, model, &info, n_codebooks, &result);
     ecdc_model_close(model);
     return status == ECDC_OK ? EXIT_DONE : report_error(&err);
 }
 
 const struct command command_encode = {
     .name = "encode",
-    .arguments = "IN -o OUT.ecdc|OUT.npy",
+    .arguments = "IN -o OUT.ecdc|OUT.npy|OUT.npz",
     .summary = "any audio or video that FFmpeg reads -> codes",
     .options = "output format overwrite track partial-input model bandwidth threads precision cpu json",
     .min_arguments = 1,

@@ -75,9 +75,10 @@ static ecdc_status write_rows(struct features_run *f, int64_t end, int64_t whole
     return status;
 }
 
-static ecdc_status take_frames(void *context, const int32_t *codes, size_t n_frames, int64_t samples_read, bool *stop,
-                               ecdc_error *err) {
+static ecdc_status take_frames(void *context, const int32_t *codes, size_t n_frames, const float *scale, int64_t samples_read,
+                               bool *stop, ecdc_error *err) {
     struct features_run *f = context;
+    (void)scale; /* models with chunks were refused */
     ecdc_status status = row_maker_push(&f->maker, codes, n_frames, err);
     int64_t whole = ecdc_tr_grid_count(&f->maker.shape.grid, samples_read, f->info.sampling_rate_hz, 0);
     if (status == ECDC_OK)

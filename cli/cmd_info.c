@@ -12,6 +12,7 @@
 #include "json_out.h"
 #include "media/container.h"
 #include "media/npy.h"
+#include "media/npz.h"
 #include "model/hub_cache.h"
 #include "paths.h"
 
@@ -137,6 +138,21 @@ static ecdc_status describe_npy(const struct options *o, cJSON *json, ecdc_error
     return ECDC_OK;
 }
 
+static ecdc_status describe_npz(const struct options *o, cJSON *json, ecdc_error *err) {
+    struct npz_reader *reader;
+    ecdc_status status = npz_open(o->arguments[0], &reader, err);
+    if (status != ECDC_OK)
+        return status;
+    const struct npz_header *header = npz_header_of(reader);
+    cJSON_AddStringToObject(json, "kind", "npz");
+    json_put_integer(json, "samples", header->audio_length);
+    json_put_integer(json, "chunks", header->chunks);
+    json_put_integer(json, "codebooks", header->codebooks);
+    json_put_integer(json, "chunk_frames", header->frames);
+    npz_close(reader);
+    return ECDC_OK;
+}
+
 static ecdc_status describe_model(const struct options *o, cJSON *json, ecdc_error *err) {
     ecdc_model *model;
     ecdc_status status = ecdc_model_open(o->arguments[0], &model, err);
@@ -150,6 +166,11 @@ static ecdc_status describe_model(const struct options *o, cJSON *json, ecdc_err
     json_put_integer(json, "sampling_rate", info.sampling_rate_hz);
     json_put_integer(json, "channels", info.channels);
     json_put_integer(json, "frame_rate", info.frame_rate_hz);
+    if (info.chunked) {
+        json_put_integer(json, "chunk_samples", info.chunk_samples);
+        json_put_integer(json, "chunk_stride", info.chunk_stride);
+        json_put_integer(json, "chunk_frames", info.chunk_frames);
+    }
     cJSON *bandwidths = cJSON_AddArrayToObject(json, "bandwidths");
     for (int i = 0; i < info.n_bandwidths; i++)
         cJSON_AddItemToArray(bandwidths, cJSON_CreateNumber(info.bandwidths_kbps[i]));
@@ -182,6 +203,8 @@ static ecdc_status describe(const struct options *o, cJSON *json, ecdc_error *er
         return describe_ecdc(o, json, err);
     if (!memcmp(magic, "\x93NUMPY", 6))
         return describe_npy(o, json, err);
+    if (!memcmp(magic, "PK\3\4", 4) && path_ends_with(path, ".npz")) /* FFmpeg may read other zip files */
+        return describe_npz(o, json, err);
     return describe_audio(o, json, err);
 }
 

@@ -167,6 +167,9 @@ static ecdc_status prepare(struct rows_in *in, const struct options *o, ecdc_mod
     if (status != ECDC_OK)
         return status;
     ecdc_model_get_info(*model, &in->info);
+    if (in->info.chunked)
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s decodes chunks that overlap: it has no single frame grid for TRs; use the model "
+                         "that made the features", in->info.name);
     int layout;
     status = find_parameters(in, o, *model, &layout, err);
     if (status == ECDC_OK)
@@ -210,7 +213,8 @@ static int run(const struct options *o) {
     if (status == ECDC_OK)
         status = find_length(&in, &n_samples, &err);
     if (status == ECDC_OK) {
-        struct frame_source source = {&in, in.shape.n_codebooks, n_samples, next_frames, rewind_rows};
+        struct frame_source source = {.context = &in, .n_codebooks = in.shape.n_codebooks, .n_samples = n_samples,
+                                      .next = next_frames, .rewind = rewind_rows};
         status = decode_stream(o, model, &source, &err);
     }
     npy_close(in.npy);

@@ -1,4 +1,4 @@
-/* Files of codes, .ecdc or .npy, as a source of frames. */
+/* Files of codes, .ecdc, .npy or .npz, as a source of frames or chunks. */
 #ifndef ECDC_CLI_CODES_IN_H
 #define ECDC_CLI_CODES_IN_H
 

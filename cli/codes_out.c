@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "media/container.h"
 #include "media/npy.h"
+#include "media/npz.h"
 #include "model/model.h"
 
 enum { PIECE = 1024 }; /* codes converted at once */
@@ -14,7 +15,9 @@ enum { PIECE = 1024 }; /* codes converted at once */
 struct codes_out {
     struct output *output;
     struct container_writer *container; /* .ecdc */
+    struct npz_writer *npz;             /* .npz */
     struct npy_shape shape;             /* .npy */
+    bool normalize;                     /* the scales are part of the file */
 };
 
 static ecdc_status open_container(struct codes_out *c, const ecdc_model *model, int n_codebooks, ecdc_error *err) {
@@ -29,13 +32,16 @@ static ecdc_status open_container(struct codes_out *c, const ecdc_model *model, 
     return container_write_open(c->output, &header, config_code_bits(&model->config), &c->container, err);
 }
 
-ecdc_status codes_out_open(const char *path, bool overwrite, bool npy, const ecdc_model *model, int n_codebooks,
+ecdc_status codes_out_open(const char *path, bool overwrite, const char *format, const ecdc_model *model, int n_codebooks,
                            struct codes_out **out, ecdc_error *err) {
     struct codes_out *c = ecdc_alloc_zeros(1, sizeof *c);
     if (!c)
         return ecdc_fail_memory(err, "an output");
     ecdc_status status = output_open(path, overwrite, true, &c->output, err);
-    if (status == ECDC_OK && npy) {
+    c->normalize = model->config.normalize;
+    if (status == ECDC_OK && !strcmp(format, "npz")) {
+        status = npz_write_open(c->output, n_codebooks, config_chunk_frames(&model->config), &c->npz, err);
+    } else if (status == ECDC_OK && !strcmp(format, "npy")) {
         /* (codebooks, frames) in Fortran order: frame after frame, as they come */
         c->shape = (struct npy_shape){.dtype = NPY_I64, .fortran_order = true, .n_dims = 2, .dims = {n_codebooks, 0}};
         status = npy_write_header(c->output, &c->shape, err);
@@ -61,7 +67,11 @@ static ecdc_status write_int64(struct codes_out *c, const int32_t *codes, size_t
     return status;
 }
 
-ecdc_status codes_out_write(struct codes_out *c, const int32_t *codes, size_t n_frames, ecdc_error *err) {
+ecdc_status codes_out_write(struct codes_out *c, const int32_t *codes, size_t n_frames, const float *scale, ecdc_error *err) {
+    if (c->npz)
+        return npz_write_chunk(c->npz, codes, n_frames, *scale, err);
+    if (c->container && scale)
+        return container_write_chunk(c->container, codes, n_frames, c->normalize ? scale : NULL, err);
     if (c->container)
         return container_write(c->container, codes, n_frames, err);
     c->shape.dims[1] += (int64_t)n_frames;
@@ -70,6 +80,7 @@ ecdc_status codes_out_write(struct codes_out *c, const int32_t *codes, size_t n_
 
 ecdc_status codes_out_commit(struct codes_out *c, int64_t samples, ecdc_error *err) {
     ecdc_status status = c->container ? container_finish(c->container, samples, err)
+                         : c->npz     ? npz_finish(c->npz, samples, err)
                                       : npy_finish_header(c->output, &c->shape, err);
     if (status == ECDC_OK) {
         struct output *output = c->output;
@@ -84,6 +95,7 @@ void codes_out_discard(struct codes_out *c) {
     if (!c)
         return;
     container_writer_free(c->container);
+    npz_writer_free(c->npz);
     output_discard(c->output);
     free(c);
 }

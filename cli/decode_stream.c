@@ -45,6 +45,20 @@ static ecdc_status drain(struct run *r, ecdc_error *err) {
     return status;
 }
 
+/* Decodes the next frames or the next chunk; *n is 0 once all are decoded. */
+static ecdc_status step(struct run *r, size_t *n, ecdc_error *err) {
+    struct frame_source *source = r->source;
+    float scale = 1;
+    ecdc_status status = source->next_chunk ? source->next_chunk(source->context, r->codes, n, &scale, err)
+                                            : source->next(source->context, r->codes, BLOCK, n, err);
+    if (status != ECDC_OK)
+        return status;
+    if (*n == 0)
+        return ecdc_decoder_finish(r->decoder, err);
+    return source->next_chunk ? ecdc_decoder_push_chunk(r->decoder, r->codes, *n, scale, err)
+                              : ecdc_decoder_push(r->decoder, r->codes, *n, err);
+}
+
 static ecdc_status pass(struct run *r, const char *what, ecdc_error *err) {
     struct progress progress;
     double total_s = (double)r->source->n_samples / r->rate;
@@ -53,10 +67,7 @@ static ecdc_status pass(struct run *r, const char *what, ecdc_error *err) {
     ecdc_status status = r->source->rewind(r->source->context, err);
     ecdc_decoder_reset(r->decoder);
     for (size_t n = 1; status == ECDC_OK && n > 0;) {
-        status = interrupted() ? fail_interrupted(err)
-                               : r->source->next(r->source->context, r->codes, BLOCK, &n, err);
-        if (status == ECDC_OK)
-            status = n ? ecdc_decoder_push(r->decoder, r->codes, n, err) : ecdc_decoder_finish(r->decoder, err);
+        status = interrupted() ? fail_interrupted(err) : step(r, &n, err);
         if (status == ECDC_OK)
             status = drain(r, err);
         progress_show(&progress, (double)r->written / r->rate);
@@ -73,7 +84,8 @@ static ecdc_status prepare(struct run *r, const ecdc_model *model, ecdc_error *e
     r->rate = info.sampling_rate_hz;
     r->channels = info.channels;
     r->capacity = BLOCK * (size_t)info.hop;
-    r->codes = ecdc_alloc_array(BLOCK * (size_t)r->source->n_codebooks, sizeof *r->codes);
+    size_t frames = info.chunked ? (size_t)info.chunk_frames : BLOCK;
+    r->codes = ecdc_alloc_array(frames * (size_t)r->source->n_codebooks, sizeof *r->codes);
     r->samples = ecdc_alloc_floats(r->capacity * (size_t)r->channels);
     if (!r->codes || !r->samples)
         return ecdc_fail_memory(err, "samples");

@@ -30,20 +30,32 @@ struct run {
     float *samples;
     int32_t *codes;
     size_t codes_capacity; /* frames */
+    size_t chunk_frames;   /* 0: the model has no chunks */
 };
+
+static ecdc_status make_room(struct run *r, size_t n_frames, ecdc_error *err) {
+    if (n_frames <= r->codes_capacity)
+        return ECDC_OK;
+    int32_t *codes = ecdc_realloc_array(r->codes, n_frames, (size_t)ecdc_encoder_codebooks(r->encoder) * sizeof *codes);
+    if (!codes)
+        return ecdc_fail_memory(err, "codes");
+    r->codes = codes;
+    r->codes_capacity = n_frames;
+    return ECDC_OK;
+}
 
 static ecdc_status deliver(struct run *r, frame_sink *sink, void *context, int64_t samples_read, bool *stop,
                            ecdc_error *err) {
-    size_t n = ecdc_encoder_ready(r->encoder);
-    if (n > r->codes_capacity) {
-        int32_t *codes = ecdc_realloc_array(r->codes, n, (size_t)ecdc_encoder_codebooks(r->encoder) * sizeof *codes);
-        if (!codes)
-            return ecdc_fail_memory(err, "codes");
-        r->codes = codes;
-        r->codes_capacity = n;
+    size_t n = r->chunk_frames ? r->chunk_frames : ecdc_encoder_ready(r->encoder);
+    float scale;
+    ecdc_status status = make_room(r, n, err);
+    if (status == ECDC_OK && r->chunk_frames == 0) {
+        ecdc_encoder_pull(r->encoder, r->codes, n);
+        return sink(context, r->codes, n, NULL, samples_read, stop, err);
     }
-    ecdc_encoder_pull(r->encoder, r->codes, n);
-    return sink(context, r->codes, n, samples_read, stop, err);
+    while (status == ECDC_OK && !*stop && ecdc_encoder_pull_chunk(r->encoder, r->codes, &n, &scale))
+        status = sink(context, r->codes, n, &scale, samples_read, stop, err);
+    return status;
 }
 
 static ecdc_status run_to_end(const struct options *o, struct run *r, int rate, frame_sink *sink, void *context,
@@ -79,7 +91,7 @@ ecdc_status encode_stream(const struct options *o, const ecdc_model *model, cons
     ecdc_model_get_info(model, &info);
     *result = (struct encoded){.sampling_rate_hz = info.sampling_rate_hz};
 
-    struct run r = {.samples = ecdc_alloc_floats(BLOCK * (size_t)info.channels)};
+    struct run r = {.samples = ecdc_alloc_floats(BLOCK * (size_t)info.channels), .chunk_frames = (size_t)info.chunk_frames};
     ecdc_status status = r.samples ? ECDC_OK : ecdc_fail_memory(err, "samples");
     if (status == ECDC_OK)
         status = open_input(o, 0, info.sampling_rate_hz, info.channels, &r.reader, err);

@@ -13,10 +13,10 @@ struct encoded {
     double seconds_wall;
 };
 
-/* Called with each block of frames, codes[frame * n_codebooks + q] (n_frames may be 0), when samples_read samples have been
- * read. Sets *stop when it wants no more. */
-typedef ecdc_status frame_sink(void *context, const int32_t *codes, size_t n_frames, int64_t samples_read, bool *stop,
-                               ecdc_error *err);
+/* Called with each block of frames, codes[frame * n_codebooks + q] (n_frames may be 0), or, where the model has chunks, with
+ * each chunk and its scale (else NULL), when samples_read samples have been read. Sets *stop when it wants no more. */
+typedef ecdc_status frame_sink(void *context, const int32_t *codes, size_t n_frames, const float *scale, int64_t samples_read,
+                               bool *stop, ecdc_error *err);
 
 /* Reads all of o->arguments[0], unless the sink says stop. A file without sound is ECDC_E_FORMAT ("no sound"). Late starts,
  * gaps and overlaps in the file are noted on stderr. */

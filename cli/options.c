@@ -28,7 +28,7 @@ enum {
 
 static const struct option_row rows[] = {
     {"output", 'o', "FILE", "where to write; - is standard output"},
-    {"format", OPT_FORMAT, "FORMAT", "what to write (ecdc, npy, wav), where the name of the output does not tell"},
+    {"format", OPT_FORMAT, "FORMAT", "what to write (ecdc, npy, npz, wav), where the name of the output does not tell"},
     {"overwrite", 'f', NULL, "replace existing outputs"},
     {"track", OPT_TRACK, "N", "audio track of the (first) input, counted from 0; ecdc info lists them\n"
                               "(default: the one that FFmpeg holds to be the best)"},
@@ -118,7 +118,8 @@ static int choose(const char *text, const char *const *names, int n) {
 }
 
 static const char *const layouts[] = {"codes", "flat", "giblet"}, *const alignments[] = {"giblet", "exact"},
-    *const formats[] = {"ecdc", "npy", "wav"}, *const dtypes[] = {"int64", "int16"};
+    *const formats[] = {"ecdc", "npy", "npz", "wav"}, *const dtypes[] = {"int64", "int16"};
+enum { N_FORMATS = sizeof formats / sizeof *formats };
 static const char *const cpus[] = {"auto", "reference", "avx2", "avx512", "neon"}; /* in the order of ecdc_cpu */
 
 const char *layout_name(int layout) {
@@ -154,8 +155,8 @@ static int set(struct options *o, int key, const char *v) {
         o->bandwidth_given = true;
         break;
     case OPT_FORMAT:
-        if (choose(v, formats, 3) < 0)
-            return bad_value("format", v, "ecdc, npy or wav");
+        if (choose(v, formats, N_FORMATS) < 0)
+            return bad_value("format", v, "ecdc, npy, npz or wav");
         o->format = v;
         break;
     case OPT_JSON: o->json = true; break;
@@ -288,13 +289,14 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
 
 const char *output_format(const struct command *command, const struct options *o, const char *allowed) {
     const char *name = strrchr(o->output, '.');
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < N_FORMATS; i++) {
         bool asked = o->format ? !strcmp(o->format, formats[i]) : name && !strcasecmp(name + 1, formats[i]);
         if (asked && in_list(formats[i], allowed))
             return formats[i];
     }
     char endings[64] = "", names[64] = "";
-    for (int i = 0, n = 0, m = 0; i < 3; i++)
+    int n = 0, m = 0;
+    for (size_t i = 0; i < N_FORMATS; i++)
         if (in_list(formats[i], allowed)) {
             n += snprintf(endings + n, sizeof endings - (size_t)n, "%s.%s", n ? " or " : "", formats[i]);
             m += snprintf(names + m, sizeof names - (size_t)m, "%s%s", m ? "|" : "", formats[i]);

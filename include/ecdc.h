@@ -26,6 +26,11 @@
  *     if (ecdc_encoder_finish(encoder, &err) != ECDC_OK)       // then pull what is left
  *         return fail(err.message);
  *
+ * Models with chunks. The published 48 kHz stereo model hears a signal in chunks of one second that overlap by 1 %: each
+ * is divided by its own loudness (its scale), encoded on its own, and on the way back all are faded into each other. There is
+ * no single sequence of frames: such a model (ecdc_model_info.chunked) gives and takes chunks with their scales,
+ * ecdc_encoder_pull_chunk and ecdc_decoder_push_chunk; everything else is the same.
+ *
  * Numbers below such as 24 kHz, 320 samples or 75 frames per second are those of the published 24 kHz model; every number
  * comes from the model's config (ecdc_model_info).
  *
@@ -38,7 +43,8 @@
  *   NULL. Arrays belong to the caller throughout: nothing is kept after a call returns.
  * - Threads. An ecdc_model is immutable and may be used by any number of threads at once. Every other handle may
  *   be used by one thread at a time. The library keeps no global state, prints nothing and never exits.
- * - Units. Samples are float32 in -1 ... 1 (full scale), time is in seconds (_s), rates in hertz (_hz), bandwidths
+ * - Units. Samples are float32 in -1 ... 1 (full scale); n_samples counts them per channel, and where a model has two channels
+ *   they are interleaved, samples[i * channels + channel]. Time is in seconds (_s), rates in hertz (_hz), bandwidths
  *   in kilobits per second (_kbps). Codes are int32 in 0 ... codebook_size - 1.
  */
 #ifndef ECDC_H
@@ -112,8 +118,11 @@ typedef struct ecdc_model_info {
     int n_bandwidths;          /**< how many of bandwidths_kbps are set, ascending */
     double bandwidths_kbps[ECDC_MAX_BANDWIDTHS];
     uint64_t n_parameters;     /**< numbers in the network with weight norm folded, and in the codebooks */
-    int chunked;               /**< 1: encodes normalised chunks with scales (48 kHz), not one frame grid */
-    int reserved[8];           /**< for later fields; 0 */
+    int chunked;               /**< 1: encodes chunks with scales (48 kHz), not one frame grid */
+    int chunk_samples;         /**< samples of a chunk: 48000; like the two below 0 where the model has no chunks */
+    int chunk_stride;          /**< samples from one chunk's start to the next one's: 47520 */
+    int chunk_frames;          /**< frames of a whole chunk: 150 */
+    int reserved[5];           /**< for later fields; 0 */
 } ecdc_model_info;
 
 /** Opens a model.
@@ -139,8 +148,15 @@ ECDC_API const char *ecdc_model_sha256(const ecdc_model *model);
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_model_codebooks(const ecdc_model *model, double bandwidth_kbps,
                                                           int *n_codebooks, ecdc_error *err);
 
-/** Frames that n_samples (per channel) become: ceil(n_samples / hop). */
+/** Frames that n_samples (per channel) become: ceil(n_samples / hop). In a chunked model: those of one chunk of so many. */
 ECDC_API int64_t ecdc_model_frames(const ecdc_model *model, int64_t n_samples);
+
+/** Chunks that n_samples (per channel) become: ceil(n_samples / chunk_stride); 0 where the model has none. */
+ECDC_API int64_t ecdc_model_chunks(const ecdc_model *model, int64_t n_samples);
+
+/** Frames of chunk number `chunk` (0 ... ) of n_samples: chunk_frames, except near the end, where the last chunk and, if it
+ *  begins inside the last frame of the one before, that one too are shorter; 0 where there is no such chunk. */
+ECDC_API int ecdc_model_chunk_frames(const ecdc_model *model, int64_t n_samples, int64_t chunk);
 
 /* --------------------------------------------------------------------------------------------- settings --- */
 
@@ -172,11 +188,14 @@ ECDC_API const char *ecdc_cpu_name(ecdc_cpu cpu);
 
 /* ---------------------------------------------------------------------------------------------- encoder --- */
 
-/** The state of one signal being encoded. Memory: independent of the signal's length, as long as codes are pulled. */
+/** The state of one signal being encoded. Memory: independent of the signal's length, as long as codes are pulled. A
+ *  chunked model works on one chunk per thread at once (a single one is shared by all threads), about 32 MB each for the
+ *  published one. */
 typedef struct ecdc_encoder ecdc_encoder;
 
 /** Makes an encoder at the start of a signal. @param settings NULL for the defaults.
- *  Fails with ECDC_E_ARGUMENT (a setting), ECDC_E_UNSUPPORTED (cpu; a chunked model), ECDC_E_MODEL, ECDC_E_MEMORY. */
+ *  Fails with ECDC_E_ARGUMENT (a setting), ECDC_E_UNSUPPORTED (cpu; a model that hears the whole signal at once, without chunks,
+ *  which none that is published does), ECDC_E_MODEL, ECDC_E_MEMORY. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_encoder_new(const ecdc_model *model, const ecdc_settings *settings,
                                                       ecdc_encoder **encoder, ecdc_error *err);
 ECDC_API void ecdc_encoder_free(ecdc_encoder *encoder);
@@ -184,24 +203,32 @@ ECDC_API void ecdc_encoder_free(ecdc_encoder *encoder);
 /** Codes per frame that this encoder yields. */
 ECDC_API int ecdc_encoder_codebooks(const ecdc_encoder *encoder);
 
-/** Takes the next samples of the signal (mono, at the model's rate), any number of them, and computes every frame
+/** Takes the next samples of the signal (at the model's rate), any number of them, and computes every frame
  *  that is complete. The first frame needs the 2240 samples of seven (the reflection at the start looks ahead);
- *  from then on each 320 samples give one.
+ *  from then on each 320 samples give one. A chunked model waits for as many chunks as it has threads.
  *  Fails with ECDC_E_ARGUMENT (a sample is not finite, named with its number since the start; after finish): then nothing
  *  was taken; or ECDC_E_MEMORY: then the encoder can only be reset or freed. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_encoder_push(ecdc_encoder *encoder, const float *samples, size_t n_samples,
                                                        ecdc_error *err);
 
-/** Says that the signal ends here: the remaining frames become available, ceil(samples / 320) in all.
+/** Says that the signal ends here: the remaining frames or chunks become available, ceil(samples / 320) frames in all.
  *  0 samples are 0 frames, not an error. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_encoder_finish(ecdc_encoder *encoder, ecdc_error *err);
 
-/** Frames that are ready to be pulled. */
+/** Frames that are ready to be pulled; of a chunked model: chunks. */
 ECDC_API size_t ecdc_encoder_ready(const ecdc_encoder *encoder);
 
 /** Moves up to max_frames finished frames into codes[frame * n_codebooks + codebook].
- *  @return the number of frames written, 0 when none is ready. */
+ *  @return the number of frames written, 0 when none is ready, and always 0 for a chunked model. */
 ECDC_API size_t ecdc_encoder_pull(ecdc_encoder *encoder, int32_t *codes, size_t max_frames);
+
+/** Chunked models: moves the next finished chunk into codes[frame * n_codebooks + codebook], which must have room for
+ *  chunk_frames * n_codebooks.
+ *  @param n_frames  frames of this chunk, as ecdc_model_chunk_frames says
+ *  @param scale     what the chunk's samples were divided by: sqrt(mean of squares of the channels' mean) + 1e-8; 1 where the
+ *                   model does not normalise
+ *  @return 1, or 0 when no chunk is ready (or the model has none): then nothing was written. */
+ECDC_API int ecdc_encoder_pull_chunk(ecdc_encoder *encoder, int32_t *codes, size_t *n_frames, float *scale);
 
 /** Back to the start of a new signal, with the same settings. Should memory run out here, the next push says so. */
 ECDC_API void ecdc_encoder_reset(ecdc_encoder *encoder);
@@ -220,18 +247,29 @@ ECDC_API void ecdc_decoder_free(ecdc_decoder *decoder);
 ECDC_API int ecdc_decoder_codebooks(const ecdc_decoder *decoder);
 
 /** Takes the next frames, codes[frame * n_codebooks + codebook], any number of them.
- *  Fails with ECDC_E_ARGUMENT (a code outside 0 ... codebook_size - 1, named with frame and codebook; after finish):
- *  then nothing was taken; or ECDC_E_MEMORY: then the decoder can only be reset or freed. */
+ *  Fails with ECDC_E_ARGUMENT (a code outside 0 ... codebook_size - 1, named with frame and codebook; after finish; a chunked
+ *  model): then nothing was taken; or ECDC_E_MEMORY: then the decoder can only be reset or freed. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_decoder_push(ecdc_decoder *decoder, const int32_t *codes, size_t n_frames,
                                                        ecdc_error *err);
 
-/** Says that the signal ends here: the remaining samples become available, frames * 320 in all. */
+/** Chunked models: takes the next chunk, codes[frame * n_codebooks + codebook] of n_frames frames, and its scale.
+ *  Every chunk has the first one's number of frames or fewer; one whose sound ends before the next one's start would be is the
+ *  last. What an encoder yields is always fine, also where the signal's last chunk is shorter than its overlap with the
+ *  chunk before (160 < samples mod 47520 <= 320), for which the reference's decoder fails.
+ *  Fails with ECDC_E_ARGUMENT (n_frames; a code; a scale that is not finite; after finish; a model without chunks): then
+ *  nothing was taken; or ECDC_E_MEMORY: then the decoder can only be reset or freed. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_decoder_push_chunk(ecdc_decoder *decoder, const int32_t *codes, size_t n_frames,
+                                                             float scale, ecdc_error *err);
+
+/** Says that the signal ends here: the remaining samples become available, frames * 320 in all. After chunks: from the start
+ *  of the first to the end of the last one's frames, which is up to 319 samples more than were encoded; as with frames, the
+ *  caller cuts the sound to the length that he knows. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_decoder_finish(ecdc_decoder *decoder, ecdc_error *err);
 
-/** Samples that are ready to be pulled. */
+/** Samples (per channel) that are ready to be pulled. */
 ECDC_API size_t ecdc_decoder_ready(const ecdc_decoder *decoder);
 
-/** Moves up to max_samples finished samples into samples. Values may exceed full scale: clip before storing as
+/** Moves up to max_samples finished samples (per channel) into samples. Values may exceed full scale: clip before storing as
  *  integers. @return the number of samples written. */
 ECDC_API size_t ecdc_decoder_pull(ecdc_decoder *decoder, float *samples, size_t max_samples);
 
@@ -241,13 +279,14 @@ ECDC_API void ecdc_decoder_reset(ecdc_decoder *decoder);
 /* ---------------------------------------------------------------------------------------- whole signals --- */
 
 /** Encodes a whole signal: codes must hold ecdc_model_frames(model, n_samples) * codebooks, and may hold some of them
- *  after a failure. Fails as ecdc_encoder_new and ecdc_encoder_push do. */
+ *  after a failure. Fails as ecdc_encoder_new and ecdc_encoder_push do, and with ECDC_E_UNSUPPORTED for a chunked model,
+ *  whose scales have no place here: see ecdc_encoder_pull_chunk. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_encode(const ecdc_model *model, const ecdc_settings *settings,
                                                  const float *samples, size_t n_samples, int32_t *codes,
                                                  ecdc_error *err);
 
-/** Decodes a whole signal: samples must hold n_frames * hop, and may hold some of them after a failure. Fails as
- *  ecdc_decoder_new and ecdc_decoder_push do. */
+/** Decodes a whole signal: samples must hold n_frames * hop * channels, and may hold some of them after a failure. Fails as
+ *  ecdc_decoder_new and ecdc_decoder_push do, and with ECDC_E_UNSUPPORTED for a chunked model: see ecdc_decoder_push_chunk. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_decode(const ecdc_model *model, const ecdc_settings *settings,
                                                  const int32_t *codes, size_t n_frames, float *samples,
                                                  ecdc_error *err);

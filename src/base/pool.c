@@ -140,7 +140,7 @@ void pool_free(struct pool *pool) {
 }
 
 int pool_threads(const struct pool *pool) {
-    return pool->n_threads;
+    return pool ? pool->n_threads : 1;
 }
 
 void pool_run(struct pool *pool, void (*work)(void *context, int part), void *context) {

@@ -9,7 +9,7 @@ struct pool;
 /* n_threads counts the caller: 1 makes no thread. */
 ecdc_status pool_new(int n_threads, struct pool **out, ecdc_error *err);
 void pool_free(struct pool *pool);
-int pool_threads(const struct pool *pool);
+int pool_threads(const struct pool *pool); /* NULL: 1, the caller */
 
 /* Calls work(context, part) once for every part of 0 ... pool_threads - 1, on as many threads as are free, the caller's
  * included, and returns when all are done. One caller at a time. */

@@ -1,4 +1,5 @@
-/* Samples -> SEANet encoder -> residual vector quantizer -> codes, as a stream. */
+/* Samples -> SEANet encoder -> residual vector quantizer -> codes: as a stream, or for models with chunks by
+ * chunk_encoder.c. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 
 #include "base/fifo.h"
 #include "base/memory.h"
+#include "codec/chunk_encoder.h"
 #include "codec/pipeline.h"
 #include "codec/quantizer.h"
 #include "codec/settings.h"
@@ -14,17 +16,30 @@
 enum { FAST_FRAMES = 6, SLOW_FRAMES = 48 };
 
 struct ecdc_encoder {
-    size_t hop, n_codebooks;
+    size_t channels, hop, n_codebooks;
     struct engine engine;
+    struct chunk_encoder *chunks; /* for models with chunks; then nothing below but counts and flags is used */
     struct pipeline pipeline;
     const struct network *codebooks;
     float *scratch;
     struct fifo codes; /* items are frames */
-    uint64_t samples;  /* taken so far, for messages */
+    uint64_t samples;  /* per channel, taken so far, for messages */
     bool finished;
     bool broken; /* memory ran out half way through a layer */
     struct profile *profile;
 };
+
+/* What a model without chunks needs. */
+static ecdc_status open_stream(ecdc_encoder *e, const ecdc_model *model, ecdc_error *err) {
+    const struct network *net = NULL;
+    e->codes.item_size = e->n_codebooks * sizeof(int32_t);
+    ecdc_status status = network_get(model, NETWORK_ENCODER, e->engine.kernels, 0, &net, err);
+    if (status == ECDC_OK)
+        status = network_get(model, NETWORK_CODEBOOK_SEARCH, e->engine.kernels, (int)e->n_codebooks, &e->codebooks, err);
+    if (status == ECDC_OK && !(e->scratch = ecdc_alloc_floats(quantizer_scratch(e->codebooks))))
+        status = ecdc_fail_memory(err, "the quantizer");
+    return status == ECDC_OK ? pipeline_init(&e->pipeline, net, err) : status;
+}
 
 ecdc_status ecdc_encoder_new(const ecdc_model *model, const ecdc_settings *settings, ecdc_encoder **out,
                              ecdc_error *err) {
@@ -36,19 +51,14 @@ ecdc_status ecdc_encoder_new(const ecdc_model *model, const ecdc_settings *setti
     ecdc_encoder *e = ecdc_alloc_zeros(1, sizeof *e);
     if (!e)
         return ecdc_fail_memory(err, "an encoder");
+    e->channels = (size_t)model->config.audio_channels;
     e->hop = (size_t)config_hop(&model->config);
     e->n_codebooks = (size_t)n_codebooks;
-    e->codes.item_size = e->n_codebooks * sizeof(int32_t);
-    const struct network *net = NULL;
     status = engine_open(&e->engine, settings ? settings : &defaults, err);
-    if (status == ECDC_OK)
-        status = network_get(model, NETWORK_ENCODER, e->engine.kernels, 0, &net, err);
-    if (status == ECDC_OK)
-        status = network_get(model, NETWORK_CODEBOOK_SEARCH, e->engine.kernels, n_codebooks, &e->codebooks, err);
-    if (status == ECDC_OK && !(e->scratch = ecdc_alloc_floats(quantizer_scratch(e->codebooks))))
-        status = ecdc_fail_memory(err, "the quantizer");
-    if (status == ECDC_OK)
-        status = pipeline_init(&e->pipeline, net, err);
+    if (status == ECDC_OK && config_chunk_samples(&model->config) > 0)
+        status = chunk_encoder_new(model, &e->engine, n_codebooks, &e->chunks, err);
+    else if (status == ECDC_OK)
+        status = open_stream(e, model, err);
     if (status != ECDC_OK) {
         ecdc_encoder_free(e);
         return status;
@@ -60,6 +70,7 @@ ecdc_status ecdc_encoder_new(const ecdc_model *model, const ecdc_settings *setti
 void ecdc_encoder_free(ecdc_encoder *e) {
     if (!e)
         return;
+    chunk_encoder_free(e->chunks);
     pipeline_free(&e->pipeline);
     engine_close(&e->engine);
     fifo_free(&e->codes);
@@ -96,7 +107,7 @@ static ecdc_status push_block(ecdc_encoder *e, const float *samples, size_t n, e
         float *in = pipeline_input(&e->pipeline, part, err);
         if (!in)
             return ECDC_E_MEMORY;
-        memcpy(in, samples + i, part * sizeof *in);
+        memcpy(in, samples + i * e->channels, part * e->channels * sizeof *in);
         status = pipeline_head(&e->pipeline, &e->engine, part, err);
     }
     if (status == ECDC_OK)
@@ -112,19 +123,25 @@ static ecdc_status usable(const ecdc_encoder *e, ecdc_error *err) {
     return ECDC_OK;
 }
 
-ecdc_status ecdc_encoder_push(ecdc_encoder *e, const float *samples, size_t n_samples, ecdc_error *err) {
-    ecdc_status status = usable(e, err);
-    for (size_t i = 0; status == ECDC_OK && i < n_samples; i++)
-        if (!isfinite(samples[i])) /* one would stay in the LSTM for ever */
-            status = ecdc_fail(err, ECDC_E_ARGUMENT, "sample %llu is %f, not a finite number",
-                               (unsigned long long)(e->samples + i), (double)samples[i]);
-    if (status != ECDC_OK)
-        return status;
+static ecdc_status push_stream(ecdc_encoder *e, const float *samples, size_t n_samples, ecdc_error *err) {
+    ecdc_status status = ECDC_OK;
     size_t block = SLOW_FRAMES * e->hop;
     for (size_t i = 0, part; status == ECDC_OK && i < n_samples; i += part) {
         part = n_samples - i < block ? n_samples - i : block;
-        status = push_block(e, samples + i, part, err);
+        status = push_block(e, samples + i * e->channels, part, err);
     }
+    return status;
+}
+
+ecdc_status ecdc_encoder_push(ecdc_encoder *e, const float *samples, size_t n_samples, ecdc_error *err) {
+    ecdc_status status = usable(e, err);
+    for (size_t i = 0; status == ECDC_OK && i < n_samples * e->channels; i++)
+        if (!isfinite(samples[i])) /* one would stay in the LSTM for ever */
+            status = ecdc_fail(err, ECDC_E_ARGUMENT, "sample %llu is %f, not a finite number",
+                               (unsigned long long)(e->samples + i / e->channels), (double)samples[i]);
+    if (status != ECDC_OK)
+        return status;
+    status = e->chunks ? chunk_encoder_push(e->chunks, samples, n_samples, err) : push_stream(e, samples, n_samples, err);
     e->samples += n_samples;
     e->broken = status != ECDC_OK;
     return status;
@@ -134,8 +151,8 @@ ecdc_status ecdc_encoder_finish(ecdc_encoder *e, ecdc_error *err) {
     ecdc_status status = usable(e, err);
     if (status != ECDC_OK)
         return status;
-    status = pipeline_finish(&e->pipeline, &e->engine, err);
-    if (status == ECDC_OK)
+    status = e->chunks ? chunk_encoder_finish(e->chunks, err) : pipeline_finish(&e->pipeline, &e->engine, err);
+    if (status == ECDC_OK && !e->chunks)
         status = quantize(e, err);
     e->finished = true;
     e->broken = status != ECDC_OK;
@@ -143,17 +160,23 @@ ecdc_status ecdc_encoder_finish(ecdc_encoder *e, ecdc_error *err) {
 }
 
 size_t ecdc_encoder_ready(const ecdc_encoder *e) {
-    return e->codes.n;
+    return e->chunks ? chunk_encoder_ready(e->chunks) : e->codes.n;
 }
 
 size_t ecdc_encoder_pull(ecdc_encoder *e, int32_t *codes, size_t max_frames) {
     return fifo_take(&e->codes, codes, max_frames);
 }
 
+int ecdc_encoder_pull_chunk(ecdc_encoder *e, int32_t *codes, size_t *n_frames, float *scale) {
+    return e->chunks && chunk_encoder_pull(e->chunks, codes, n_frames, scale);
+}
+
 void ecdc_encoder_reset(ecdc_encoder *e) {
     fifo_clear(&e->codes);
     e->samples = 0;
     e->finished = false;
+    if (e->chunks)
+        chunk_encoder_reset(e->chunks);
     e->broken = pipeline_reset(&e->pipeline, NULL) != ECDC_OK;
 }
 

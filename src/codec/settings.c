@@ -9,12 +9,11 @@ ecdc_settings ecdc_default_settings(void) {
 ecdc_status settings_codebooks(const ecdc_model *model, const ecdc_settings *settings, int *n_codebooks,
                                ecdc_error *err) {
     const struct config *c = &model->config;
-    if (!c->use_causal_conv || c->group_norm || c->normalize || c->chunk_length_s > 0 || c->audio_channels != 1)
-        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s cannot be used yet: its config has %s; only causal mono models without "
-                         "chunks can", model->name,
-                         !c->use_causal_conv ? "use_causal_conv false" : c->group_norm ? "norm_type time_group_norm"
-                         : c->normalize ? "normalize true" : c->chunk_length_s > 0 ? "chunk_length_s"
-                         : "more than one channel");
+    bool stream = config_chunk_samples(c) == 0;
+    if (stream && (!c->use_causal_conv || c->group_norm || c->normalize)) /* no model of this kind was ever published */
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s is not supported: its config has %s but no chunk_length_s, so that the whole "
+                         "signal would have to be held in memory", model->name,
+                         c->group_norm ? "norm_type time_group_norm" : c->normalize ? "normalize true" : "use_causal_conv false");
     if (settings->n_codebooks == 0)
         return ecdc_model_codebooks(model, settings->bandwidth_kbps, n_codebooks, err);
     int most = config_n_codebooks(c, c->target_bandwidths[c->n_bandwidths - 1]);

@@ -4,7 +4,7 @@
 
 #include "model/model.h"
 
-/* The number of codebooks that the settings mean for this model, and whether the model is one that streams. */
+/* The number of codebooks that the settings mean for this model, and whether its parts are ones that go together. */
 ecdc_status settings_codebooks(const ecdc_model *model, const ecdc_settings *settings, int *n_codebooks,
                                ecdc_error *err);
 

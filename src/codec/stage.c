@@ -49,7 +49,7 @@ ecdc_status stage_init(struct stage *s, const struct network_layer *layer, ecdc_
     s->in.width = layer->in;
     s->in.has_elu = layer->elu_before || layer->kind == LAYER_RESIDUAL;
     s->in.has_raw = !layer->elu_before;
-    s->padding = transposed(s) ? 1 : reach(layer) - layer->stride;
+    s->padding = transposed(s) ? 1 : layer->left;
     ecdc_status status = ECDC_OK;
     if (layer->kind == LAYER_LSTM)
         status = init_lstm(s, err);

@@ -7,7 +7,7 @@
 
 struct engine {
     const struct kernels *kernels;
-    struct pool *pool;
+    struct pool *pool; /* NULL: the calling thread works alone */
 };
 
 /* Threads and kernels for the settings. ECDC_E_ARGUMENT, ECDC_E_UNSUPPORTED, ECDC_E_MEMORY. */

@@ -73,6 +73,15 @@ void matrix_pack(const struct kernels *k, struct matrix *m, size_t row0, const s
     }
 }
 
+size_t affine_period(const struct kernels *k, size_t width) {
+    return width % k->lanes ? width * k->lanes : width;
+}
+
+void affine_repeat(float *values, size_t width, size_t period) {
+    for (size_t i = width; i < period; i++)
+        values[i] = values[i - width];
+}
+
 size_t recurrence_floats(const struct kernels *k, size_t size) {
     return (size + k->group - 1) / k->group * 4 * k->group * size;
 }

@@ -62,6 +62,13 @@ struct recurrence {
     float *w;      /* [group][size][4 * group columns] */
 };
 
+/* What a norm does to rows: x * scale + shift, each channel with its own two numbers. */
+struct affine {
+    const float *scale, *shift; /* NULL: nothing is done. `period` floats each: the channels of a row, as often as it takes to
+                                   fill whole vectors */
+    size_t period;
+};
+
 struct kernels {
     const char *name;
     ecdc_cpu cpu;
@@ -83,6 +90,11 @@ struct kernels {
                       size_t g0, size_t g1, bool backwards);
     /* y = a + b, and elu = ELU(y); y or elu may be NULL. */
     void (*add)(const float *a, const float *b, float *y, float *elu, size_t n);
+    /* The sum and the sum of squares of n numbers, added to sums[0] and sums[1]. */
+    void (*moments)(const float *x, size_t n, double sums[2]);
+    /* y = a(x), plus `add` unless that is NULL, then ELU if asked for. x begins with a row's first channel; n counts floats.
+     * y may be `add`. */
+    void (*affine)(const struct affine *a, const float *x, const float *add, bool elu, float *y, size_t n);
     /* n rounds of fused multiply-adds on registers alone, as many as the processor can overlap: what the speed of the others
      * is held against. Returns the number of multiply-adds; *sink keeps the compiler from dropping them. */
     double (*fma_burst)(size_t n, float *sink);
@@ -95,6 +107,10 @@ const struct kernels *kernels_for(ecdc_cpu cpu);
 
 /* Writes rows [row0, row0 + source->rows) of the packed matrix; every element of m->w must have been zeroed or written. */
 void matrix_pack(const struct kernels *k, struct matrix *m, size_t row0, const struct matrix_source *source);
+
+/* The period of an affine on rows of `width` channels, and its two arrays made from the numbers of one row. */
+size_t affine_period(const struct kernels *k, size_t width);
+void affine_repeat(float *values, size_t width, size_t period);
 
 /* Packs recurrent weights, (4 * size, size) in PyTorch's gate order i, f, g, o, into r->w (zeroed before). */
 void recurrence_pack(const struct kernels *k, struct recurrence *r, const float *w_hh);

@@ -87,6 +87,22 @@ static void add(const float *a, const float *b, float *y, float *out_elu, size_t
     }
 }
 
+static void moments(const float *x, size_t n, double sums[2]) {
+    for (size_t i = 0; i < n; i++) {
+        sums[0] += (double)x[i];
+        sums[1] += (double)x[i] * (double)x[i];
+    }
+}
+
+static void affine(const struct affine *a, const float *x, const float *add_to, bool with_elu, float *y, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        float value = a->scale ? x[i] * a->scale[i % a->period] + a->shift[i % a->period] : x[i];
+        if (add_to)
+            value += add_to[i];
+        y[i] = with_elu ? elu(value) : value;
+    }
+}
+
 static double fma_burst(size_t n, float *sink) {
     float sum[GROUP];
     for (int i = 0; i < GROUP; i++)
@@ -118,6 +134,8 @@ const struct kernels kernels_reference = {
     .product = product,
     .lstm_step = lstm_step,
     .add = add,
+    .moments = moments,
+    .affine = affine,
     .fma_burst = fma_burst,
     .argmin = argmin,
 };

@@ -176,16 +176,38 @@ ecdc_status container_write(struct container_writer *w, const int32_t *codes, si
     return output_write(w->o, block, n, err);
 }
 
+/* Fills the last byte with zeros. */
+static ecdc_status flush_bits(struct container_writer *w, ecdc_error *err) {
+    if (w->n_pending == 0)
+        return ECDC_OK;
+    unsigned char last = (unsigned char)w->pending;
+    w->pending = 0;
+    w->n_pending = 0;
+    return output_write(w->o, &last, 1, err);
+}
+
+ecdc_status container_write_chunk(struct container_writer *w, const int32_t *codes, size_t n_frames, const float *scale,
+                                  ecdc_error *err) {
+    ecdc_status status = check_codes(w, codes, n_frames, err); /* before a byte of the chunk is written */
+    if (status == ECDC_OK && scale) {
+        uint32_t bits;
+        memcpy(&bits, scale, sizeof bits);
+        const unsigned char bytes[4] = {(unsigned char)(bits >> 24), (unsigned char)(bits >> 16), (unsigned char)(bits >> 8),
+                                        (unsigned char)bits};
+        status = output_write(w->o, bytes, sizeof bytes, err);
+    }
+    if (status == ECDC_OK)
+        status = container_write(w, codes, n_frames, err);
+    return status == ECDC_OK ? flush_bits(w, err) : status;
+}
+
 ecdc_status container_finish(struct container_writer *w, int64_t samples, ecdc_error *err) {
     unsigned char bytes[HEADER_MAX];
     size_t n;
     w->header.samples = samples;
     ecdc_status status = format_header(output_name(w->o), &w->header, bytes, &n, err);
-    if (status == ECDC_OK && w->n_pending > 0) {
-        unsigned char last = (unsigned char)w->pending;
-        status = output_write(w->o, &last, 1, err);
-        w->n_pending = 0;
-    }
+    if (status == ECDC_OK)
+        status = flush_bits(w, err);
     if (status == ECDC_OK && n != w->header_bytes)
         status = output_shift(w->o, w->header_bytes, (int64_t)n - (int64_t)w->header_bytes, err);
     if (status == ECDC_OK)
@@ -206,6 +228,8 @@ struct container_reader {
     uint64_t codes;     /* where they begin in the file */
     int bits;           /* 0 until container_begin */
     int64_t frames, n_read;
+    struct container_chunks chunks; /* samples 0: there are none */
+    int64_t n_chunks_read;
     uint64_t pending;
     int n_pending;
     size_t n_block, block_at;
@@ -342,6 +366,17 @@ const struct container_header *container_header_of(const struct container_reader
 
 /* --------------------------------------------------------------------------------------------- reading --- */
 
+/* Back to the first byte of the codes. */
+static ecdc_status begin(struct container_reader *r, int bits_per_code, uint64_t bytes, ecdc_error *err) {
+    r->bits = bits_per_code;
+    r->bytes_left = bytes;
+    r->n_read = 0;
+    r->n_block = r->block_at = 0;
+    r->pending = 0;
+    r->n_pending = 0;
+    return input_seek(&r->in, r->codes, err);
+}
+
 ecdc_status container_begin(struct container_reader *r, int bits_per_code, int hop, ecdc_error *err) {
     if (bits_per_code < 1 || bits_per_code > CONTAINER_MAX_BITS || hop < 1)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: codes of %d bits for %d samples", r->in.path, bits_per_code, hop);
@@ -360,29 +395,66 @@ ecdc_status container_begin(struct container_reader *r, int bits_per_code, int h
     if (claimed < present)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: %" PRIu64 " bytes too many follow the %" PRId64 " frames", r->in.path,
                          present - claimed, frames);
-    r->bits = bits_per_code;
     r->frames = frames;
-    r->bytes_left = claimed;
-    r->n_read = 0;
-    r->n_block = r->block_at = 0;
-    r->pending = 0;
-    r->n_pending = 0;
-    return input_seek(&r->in, r->codes, err);
+    r->chunks.samples = 0;
+    return begin(r, bits_per_code, claimed, err);
+}
+
+/* Frames of a chunk of n samples. */
+static int64_t frames_of(const struct container_chunks *chunks, int64_t n) {
+    n = n < chunks->samples ? n : chunks->samples;
+    return n / chunks->hop + (n % chunks->hop != 0);
+}
+
+static uint64_t chunk_bytes(const struct container_reader *r, const struct container_chunks *chunks, int64_t n) {
+    uint64_t bits = (uint64_t)frames_of(chunks, n) * (uint64_t)r->header.codebooks * (uint64_t)chunks->bits_per_code;
+    return (chunks->scales ? 4 : 0) + (bits + 7) / 8;
+}
+
+ecdc_status container_begin_chunks(struct container_reader *r, const struct container_chunks *chunks, ecdc_error *err) {
+    if (chunks->bits_per_code < 1 || chunks->bits_per_code > CONTAINER_MAX_BITS || chunks->hop < 1 || chunks->stride < 1 ||
+        chunks->samples < chunks->stride || chunks->samples > INT32_MAX)
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: codes of %d bits for %d samples in such chunks", r->in.path,
+                         chunks->bits_per_code, chunks->hop);
+    int64_t samples = r->header.samples, n = samples / chunks->stride + (samples % chunks->stride != 0);
+    int64_t whole = samples < chunks->samples ? 0 : (samples - chunks->samples) / chunks->stride + 1;
+    uint64_t claimed, present = r->in.size - r->codes;
+    bool overflow = __builtin_mul_overflow((uint64_t)whole, chunk_bytes(r, chunks, chunks->samples), &claimed);
+    for (int64_t k = whole; k < n; k++) /* those that the signal's end cuts */
+        overflow = overflow || __builtin_add_overflow(claimed, chunk_bytes(r, chunks, samples - k * chunks->stride), &claimed);
+    if (overflow || claimed > present)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: is cut off: %" PRId64 " chunks take %" PRIu64 " bytes, the file has %" PRIu64,
+                         r->in.path, n, overflow ? UINT64_MAX : claimed, present);
+    if (claimed < present)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: %" PRIu64 " bytes too many follow the %" PRId64 " chunks", r->in.path,
+                         present - claimed, n);
+    r->chunks = *chunks;
+    r->n_chunks_read = 0;
+    return begin(r, chunks->bits_per_code, claimed, err);
+}
+
+static ecdc_status next_byte(struct container_reader *r, unsigned char *byte, ecdc_error *err) {
+    if (r->block_at == r->n_block) {
+        r->n_block = r->bytes_left < BLOCK_BYTES ? (size_t)r->bytes_left : BLOCK_BYTES;
+        r->block_at = 0;
+        ecdc_status status = input_read(&r->in, r->block, r->n_block, err);
+        if (status != ECDC_OK) {
+            r->n_block = 0;
+            return status;
+        }
+        r->bytes_left -= r->n_block;
+    }
+    *byte = r->block[r->block_at++];
+    return ECDC_OK;
 }
 
 static ecdc_status next_code(struct container_reader *r, int32_t *code, ecdc_error *err) {
     while (r->n_pending < r->bits) {
-        if (r->block_at == r->n_block) {
-            r->n_block = r->bytes_left < BLOCK_BYTES ? (size_t)r->bytes_left : BLOCK_BYTES;
-            r->block_at = 0;
-            ecdc_status status = input_read(&r->in, r->block, r->n_block, err);
-            if (status != ECDC_OK) {
-                r->n_block = 0;
-                return status;
-            }
-            r->bytes_left -= r->n_block;
-        }
-        r->pending |= (uint64_t)r->block[r->block_at++] << r->n_pending;
+        unsigned char byte;
+        ecdc_status status = next_byte(r, &byte, err);
+        if (status != ECDC_OK)
+            return status;
+        r->pending |= (uint64_t)byte << r->n_pending;
         r->n_pending += 8;
     }
     *code = (int32_t)(r->pending & ((UINT64_C(1) << r->bits) - 1));
@@ -393,7 +465,7 @@ static ecdc_status next_code(struct container_reader *r, int32_t *code, ecdc_err
 
 ecdc_status container_read(struct container_reader *r, int32_t *codes, size_t max_frames, size_t *n_read,
                            ecdc_error *err) {
-    if (r->bits == 0)
+    if (r->bits == 0 || r->chunks.samples > 0)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: container_begin comes first", r->in.path);
     size_t n = (uint64_t)(r->frames - r->n_read) < max_frames ? (size_t)(r->frames - r->n_read) : max_frames;
     size_t n_codes = n * (size_t)r->header.codebooks;
@@ -404,6 +476,35 @@ ecdc_status container_read(struct container_reader *r, int32_t *codes, size_t ma
     }
     r->n_read += (int64_t)n;
     *n_read = n;
+    return ECDC_OK;
+}
+
+ecdc_status container_read_chunk(struct container_reader *r, int32_t *codes, size_t *n_frames, float *scale, ecdc_error *err) {
+    const struct container_chunks *chunks = &r->chunks;
+    if (r->bits == 0 || chunks->samples == 0)
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: container_begin_chunks comes first", r->in.path);
+    int64_t left = r->header.samples - r->n_chunks_read * chunks->stride;
+    size_t n = left > 0 ? (size_t)frames_of(chunks, left) : 0;
+    float found = 1;
+    ecdc_status status = ECDC_OK;
+    if (n > 0 && chunks->scales) {
+        uint32_t bits = 0;
+        unsigned char byte = 0;
+        for (int i = 0; status == ECDC_OK && i < 4; i++) {
+            status = next_byte(r, &byte, err);
+            bits = bits << 8 | byte;
+        }
+        memcpy(&found, &bits, sizeof found);
+    }
+    for (size_t i = 0; status == ECDC_OK && i < n * (size_t)r->header.codebooks; i++)
+        status = next_code(r, &codes[i], err);
+    if (status != ECDC_OK)
+        return status;
+    r->pending = 0; /* the chunk's last byte is filled up */
+    r->n_pending = 0;
+    r->n_chunks_read += n > 0;
+    *n_frames = n;
+    *scale = found;
     return ECDC_OK;
 }
 

@@ -1,8 +1,8 @@
 /* The .ecdc file of facebookresearch/encodec (compress.py, binary.py), version 0, without language model:
  * big-endian "4s B I": "ECDC", 0, length of a JSON text; the JSON; then the codes of every frame, 10 bits each (log2 of
  * the codebook size), least significant bit first, the codebooks of one frame together, padded to a byte at the end.
- * Models that encode chunks with scales (48 kHz) have another layout after the JSON: their codes are not for these
- * functions. */
+ * Models with chunks: for each chunk its scale as a big-endian float32, where the model normalises, and its codes, padded to
+ * a byte. */
 #ifndef ECDC_MEDIA_CONTAINER_H
 #define ECDC_MEDIA_CONTAINER_H
 
@@ -26,6 +26,9 @@ ecdc_status container_write_open(struct output *o, const struct container_header
                                  struct container_writer **out, ecdc_error *err);
 /* ECDC_E_ARGUMENT where a code does not fit its bits (named with frame and codebook): then nothing was written. */
 ecdc_status container_write(struct container_writer *w, const int32_t *codes, size_t n_frames, ecdc_error *err);
+/* One chunk: the scale, unless it is NULL, and all its frames. */
+ecdc_status container_write_chunk(struct container_writer *w, const int32_t *codes, size_t n_frames, const float *scale,
+                                  ecdc_error *err);
 /* Writes the last bits and the final sample count. */
 ecdc_status container_finish(struct container_writer *w, int64_t samples, ecdc_error *err);
 void container_writer_free(struct container_writer *w);
@@ -43,6 +46,16 @@ ecdc_status container_begin(struct container_reader *r, int bits_per_code, int h
 /* Up to max_frames frames, codes[frame * codebooks + codebook]; *n_read 0 at the end. */
 ecdc_status container_read(struct container_reader *r, int32_t *codes, size_t max_frames, size_t *n_read,
                            ecdc_error *err);
+
+/* The same for a model with chunks. */
+struct container_chunks {
+    int bits_per_code, hop;
+    int64_t samples, stride; /* of a chunk; from one to the next, at most `samples` */
+    bool scales;
+};
+ecdc_status container_begin_chunks(struct container_reader *r, const struct container_chunks *chunks, ecdc_error *err);
+/* The next chunk, room for a whole one; *n_frames 0 at the end. The scale is 1 where the file has none. */
+ecdc_status container_read_chunk(struct container_reader *r, int32_t *codes, size_t *n_frames, float *scale, ecdc_error *err);
 void container_close(struct container_reader *r);
 
 #endif

@@ -75,7 +75,44 @@ ecdc_status input_open(struct input *in, const char *path, ecdc_error *err) {
     return ECDC_OK;
 }
 
+ecdc_status input_open_entry(struct input *in, const char *archive_path, struct archive *archive, size_t entry,
+                             ecdc_error *err) {
+    struct archive_entry e = archive_entry_at(archive, entry);
+    memset(in, 0, sizeof *in);
+    in->archive = archive;
+    in->entry = entry;
+    in->size = e.size;
+    in->path = ecdc_strfmt("%s: %s", archive_path, e.name);
+    ecdc_status status = in->path ? archive_stream_open(archive, entry, &in->stream, err)
+                                  : ecdc_fail_memory(err, "an input file");
+    if (status != ECDC_OK)
+        input_close(in);
+    return status;
+}
+
+/* Entries can only be read forwards. */
+static ecdc_status seek_entry(struct input *in, uint64_t offset, ecdc_error *err) {
+    unsigned char skipped[4096];
+    ecdc_status status = ECDC_OK;
+    if (offset < in->read) {
+        archive_stream_close(in->stream);
+        in->stream = NULL;
+        in->read = 0;
+        status = archive_stream_open(in->archive, in->entry, &in->stream, err);
+    }
+    while (status == ECDC_OK && in->read < offset) {
+        size_t n = offset - in->read < sizeof skipped ? (size_t)(offset - in->read) : sizeof skipped;
+        status = input_read(in, skipped, n, err);
+    }
+    return status;
+}
+
 ecdc_status input_read(struct input *in, void *bytes, size_t n, ecdc_error *err) {
+    if (in->archive) {
+        ecdc_status status = archive_stream_read(in->stream, bytes, n, err);
+        in->read += status == ECDC_OK ? n : 0;
+        return status;
+    }
     size_t got = fread(bytes, 1, n, in->file);
     in->read += got;
     if (got == n)
@@ -86,6 +123,8 @@ ecdc_status input_read(struct input *in, void *bytes, size_t n, ecdc_error *err)
 }
 
 ecdc_status input_seek(struct input *in, uint64_t offset, ecdc_error *err) {
+    if (in->archive)
+        return seek_entry(in, offset, err);
     if (offset != in->read && fseeko(in->file, (off_t)offset, SEEK_SET) != 0)
         return ecdc_fail(err, ECDC_E_IO, "%s: %s while seeking", in->path, strerror(errno));
     in->read = offset;
@@ -95,6 +134,7 @@ ecdc_status input_seek(struct input *in, uint64_t offset, ecdc_error *err) {
 void input_close(struct input *in) {
     if (in->file)
         fclose(in->file);
+    archive_stream_close(in->stream);
     free(in->path);
     memset(in, 0, sizeof *in);
 }

@@ -15,7 +15,6 @@ enum {
     ALIGNMENT = 64,           /* data start at a multiple of this */
     GROWING_DIGITS = 21,      /* numpy leaves room for this many in the growing axis; so do we, and are equal to it */
     HEADER_MAX = 1 << 16,     /* a dictionary of three short entries needs no more */
-    WRITTEN_HEADER_MAX = 512, /* 8 dimensions of 19 digits and the fixed text */
     BLOCK_BYTES = 1 << 15
 };
 
@@ -60,9 +59,9 @@ static bool array_bytes(const struct npy_shape *shape, int64_t *bytes) {
 
 /* --------------------------------------------------------------------------------------------- writing --- */
 
-/* Prints the whole header; data follow at a multiple of ALIGNMENT. Its length does not depend on the growing axis. */
-static size_t format_header(const struct npy_shape *shape, char header[WRITTEN_HEADER_MAX]) {
-    size_t room = WRITTEN_HEADER_MAX, n = PREFIX_BYTES;
+/* Data follow at a multiple of ALIGNMENT. */
+size_t npy_format_header(const struct npy_shape *shape, char header[NPY_HEADER_MAX]) {
+    size_t room = NPY_HEADER_MAX, n = PREFIX_BYTES;
     n += (size_t)snprintf(header + n, room - n, "{'descr': '%s', 'fortran_order': %s, 'shape': (",
                           dtypes[shape->dtype].descr, shape->fortran_order ? "True" : "False");
     int growing = shape->fortran_order ? shape->n_dims - 1 : 0, padding = 0;
@@ -99,19 +98,19 @@ static ecdc_status check_written_shape(const struct output *o, const struct npy_
 }
 
 ecdc_status npy_write_header(struct output *o, const struct npy_shape *shape, ecdc_error *err) {
-    char header[WRITTEN_HEADER_MAX];
+    char header[NPY_HEADER_MAX];
     int64_t bytes = 0;
     ecdc_status status = check_written_shape(o, shape, &bytes, err);
-    return status == ECDC_OK ? output_write(o, header, format_header(shape, header), err) : status;
+    return status == ECDC_OK ? output_write(o, header, npy_format_header(shape, header), err) : status;
 }
 
 ecdc_status npy_finish_header(struct output *o, const struct npy_shape *shape, ecdc_error *err) {
-    char header[WRITTEN_HEADER_MAX];
+    char header[NPY_HEADER_MAX];
     int64_t bytes = 0;
     ecdc_status status = check_written_shape(o, shape, &bytes, err);
     if (status != ECDC_OK)
         return status;
-    size_t n = format_header(shape, header);
+    size_t n = npy_format_header(shape, header);
     uint64_t size = output_size(o);
     if (size < n || size - n != (uint64_t)bytes)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: the shape stands for %" PRId64 " bytes, %" PRId64 " were written",
@@ -338,15 +337,17 @@ static ecdc_status parse_header(struct npy_reader *r, const char *text, size_t n
     return ECDC_OK;
 }
 
-ecdc_status npy_open(const char *path, struct npy_reader **out, ecdc_error *err) {
+/* Takes the input in any case. */
+static ecdc_status open_input(struct input in, struct npy_reader **out, ecdc_error *err) {
     struct npy_reader *r = ecdc_alloc_zeros(1, sizeof *r);
-    if (!r)
+    if (!r) {
+        input_close(&in);
         return ecdc_fail_memory(err, "a .npy reader");
+    }
     char *text = NULL;
     size_t n = 0;
-    ecdc_status status = input_open(&r->in, path, err);
-    if (status == ECDC_OK)
-        status = read_header(&r->in, &text, &n, err);
+    r->in = in;
+    ecdc_status status = read_header(&r->in, &text, &n, err);
     if (status == ECDC_OK)
         status = parse_header(r, text, n, err);
     free(text);
@@ -356,6 +357,19 @@ ecdc_status npy_open(const char *path, struct npy_reader **out, ecdc_error *err)
     }
     *out = r;
     return ECDC_OK;
+}
+
+ecdc_status npy_open(const char *path, struct npy_reader **out, ecdc_error *err) {
+    struct input in;
+    ecdc_status status = input_open(&in, path, err);
+    return status == ECDC_OK ? open_input(in, out, err) : status;
+}
+
+ecdc_status npy_open_entry(const char *archive_path, struct archive *archive, size_t entry, struct npy_reader **out,
+                           ecdc_error *err) {
+    struct input in;
+    ecdc_status status = input_open_entry(&in, archive_path, archive, entry, err);
+    return status == ECDC_OK ? open_input(in, out, err) : status;
 }
 
 const struct npy_shape *npy_shape_of(const struct npy_reader *r) {

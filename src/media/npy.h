@@ -3,9 +3,13 @@
 #ifndef ECDC_MEDIA_NPY_H
 #define ECDC_MEDIA_NPY_H
 
+#include "base/archive.h"
 #include "media/output.h"
 
-enum { NPY_MAX_DIMS = 8 };
+enum {
+    NPY_MAX_DIMS = 8,
+    NPY_HEADER_MAX = 512 /* bytes written: 8 dimensions of 19 digits and the fixed text */
+};
 
 enum npy_dtype { NPY_I16, NPY_I32, NPY_I64, NPY_F32, NPY_F64 };
 size_t npy_dtype_size(enum npy_dtype t);
@@ -26,6 +30,9 @@ ecdc_status npy_write_header(struct output *o, const struct npy_shape *shape, ec
  * as many items as the shape says. */
 ecdc_status npy_finish_header(struct output *o, const struct npy_shape *shape, ecdc_error *err);
 
+/* The header's bytes, magic included; returns how many, which does not depend on the axis that may be unknown. */
+size_t npy_format_header(const struct npy_shape *shape, char header[NPY_HEADER_MAX]);
+
 /* Reading a file (never standard input) in pieces. */
 struct npy_reader;
 /* Checks magic, version, header (a Python literal: parsed, not evaluated), dtype (little-endian int16, int32, int64,
@@ -33,6 +40,9 @@ struct npy_reader;
  * (ECDC_E_FORMAT says both numbers), so that the product of the dimensions times the item size fits int64_t. Allocation
  * does not depend on what the header claims. */
 ecdc_status npy_open(const char *path, struct npy_reader **out, ecdc_error *err);
+/* The same for an entry of an archive, which must stay open until npy_close. */
+ecdc_status npy_open_entry(const char *archive_path, struct archive *archive, size_t entry, struct npy_reader **out,
+                           ecdc_error *err);
 const struct npy_shape *npy_shape_of(const struct npy_reader *r);
 /* The next n items, in the file's own order. Integers of any width as int64; ECDC_E_ARGUMENT if the dtype is a float's
  * (and the reverse; float64 is rounded to float). Reading past the end is ECDC_E_FORMAT. After a failure `items` may

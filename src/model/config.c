@@ -370,6 +370,20 @@ int config_frame_rate(const struct config *config) {
     return (config->sampling_rate + hop - 1) / hop;
 }
 
+int config_chunk_samples(const struct config *config) {
+    return (int)(config->chunk_length_s * config->sampling_rate);
+}
+
+int config_chunk_stride(const struct config *config) {
+    int samples = config_chunk_samples(config), stride = (int)((1.0 - config->overlap) * samples);
+    return samples > 0 && stride < 1 ? 1 : stride;
+}
+
+int config_chunk_frames(const struct config *config) {
+    int hop = config_hop(config);
+    return (config_chunk_samples(config) + hop - 1) / hop;
+}
+
 int config_code_bits(const struct config *config) {
     int bits = 0;
     while ((1 << bits) < config->codebook_size)

@@ -37,6 +37,11 @@ int config_hop(const struct config *config);        /* product of the ratios: 32
 int config_frame_rate(const struct config *config); /* ceil(sampling_rate / hop): 75 */
 /* floor(kbps * 1000 / (frame_rate * log2 size)), at least 1; at the last bandwidth: all that the model has */
 int config_n_codebooks(const struct config *config, double bandwidth_kbps);
+/* Models with chunks (chunk_length_s above 0): samples of a chunk, samples from one chunk's start to the next, frames that a
+ * whole chunk becomes: 48000, 47520, 150. 0 for models without. */
+int config_chunk_samples(const struct config *config);
+int config_chunk_stride(const struct config *config);
+int config_chunk_frames(const struct config *config);
 int config_code_bits(const struct config *config); /* log2 of the codebook size: 10 */
 
 #endif

@@ -235,7 +235,10 @@ void ecdc_model_get_info(const ecdc_model *model, ecdc_model_info *info) {
     info->n_bandwidths = c->n_bandwidths;
     memcpy(info->bandwidths_kbps, c->target_bandwidths, (size_t)c->n_bandwidths * sizeof *c->target_bandwidths);
     info->n_parameters = model->n_parameters;
-    info->chunked = c->chunk_length_s > 0 || c->normalize;
+    info->chunked = config_chunk_samples(c) > 0;
+    info->chunk_samples = config_chunk_samples(c);
+    info->chunk_stride = config_chunk_stride(c);
+    info->chunk_frames = config_chunk_frames(c);
 }
 
 const char *ecdc_model_sha256(const ecdc_model *model) {
@@ -270,4 +273,16 @@ int64_t ecdc_model_frames(const ecdc_model *model, int64_t n_samples) {
         return 0;
     int hop = config_hop(&model->config);
     return n_samples / hop + (n_samples % hop != 0);
+}
+
+int64_t ecdc_model_chunks(const ecdc_model *model, int64_t n_samples) {
+    int stride = config_chunk_stride(&model->config);
+    return stride == 0 || n_samples <= 0 ? 0 : n_samples / stride + (n_samples % stride != 0);
+}
+
+int ecdc_model_chunk_frames(const ecdc_model *model, int64_t n_samples, int64_t chunk) {
+    if (chunk < 0 || chunk >= ecdc_model_chunks(model, n_samples))
+        return 0;
+    int64_t left = n_samples - chunk * config_chunk_stride(&model->config), whole = config_chunk_samples(&model->config);
+    return (int)ecdc_model_frames(model, left < whole ? left : whole);
 }

@@ -88,6 +88,21 @@ static void pack_conv_transpose(struct network *net, struct matrix *m, const str
         memcpy(m->bias + j * out, t->bias, out * sizeof *t->bias);
 }
 
+static ecdc_status make_norm(struct network *net, const ecdc_model *model, const struct conv_spec *spec,
+                             struct network_norm *norm, ecdc_error *err) {
+    if (!model->config.group_norm)
+        return ECDC_OK;
+    norm->weight = keep_zeros(net, (size_t)spec->out);
+    norm->bias = keep_zeros(net, (size_t)spec->out);
+    return norm->weight && norm->bias ? checkpoint_norm(model->checkpoint, spec, norm->weight, norm->bias, err)
+                                      : ecdc_fail_memory(err, spec->name);
+}
+
+/* Rows of padding in front; the rest of `total` stands behind. */
+static size_t left_part(const ecdc_model *model, size_t total) {
+    return model->config.use_causal_conv ? total : total - total / 2;
+}
+
 static ecdc_status make_conv(struct network *net, const ecdc_model *model, const struct conv_spec *spec,
                              struct network_layer *layer, ecdc_error *err) {
     size_t in = (size_t)spec->in, out = (size_t)spec->out, kernel = (size_t)spec->kernel, stride = (size_t)spec->stride;
@@ -96,6 +111,10 @@ static ecdc_status make_conv(struct network *net, const ecdc_model *model, const
     layer->kernel = kernel;
     layer->stride = stride;
     layer->dilation = (size_t)spec->dilation;
+    if (!spec->transposed)
+        layer->left = left_part(model, (kernel - 1) * layer->dilation + 1 - stride);
+    else if (!model->config.use_causal_conv)
+        layer->left = left_part(model, kernel - stride);
     struct conv_tensors t = {0};
     ecdc_status status = read_conv(model, spec, &t, err);
     if (status == ECDC_OK && !(spec->transposed ? make_matrix(net, &layer->conv, 2 * in, stride * out, true)
@@ -106,10 +125,26 @@ static ecdc_status make_conv(struct network *net, const ecdc_model *model, const
     else if (status == ECDC_OK)
         pack_conv(net, &layer->conv, 0, spec, &t);
     free_conv(&t);
-    return status;
+    return status == ECDC_OK ? make_norm(net, model, spec, &layer->norm, err) : status;
 }
 
-/* shortcut(x) + widen(h) is one product: the shortcut's rows stand below widen's, the biases are added. */
+/* What a network for chunks has besides: the norms, and the shortcut as a product of its own, since a norm may follow it. */
+static ecdc_status make_residual_for_chunks(struct network *net, const ecdc_model *model, const struct layer_spec *spec,
+                                            const struct conv_tensors *shortcut, struct network_layer *layer,
+                                            ecdc_error *err) {
+    ecdc_status status = make_norm(net, model, &spec->residual.narrow, &layer->narrow_norm, err);
+    if (status == ECDC_OK)
+        status = make_norm(net, model, &spec->residual.widen, &layer->widen_norm, err);
+    if (status != ECDC_OK || layer->identity_shortcut)
+        return status;
+    if (!make_matrix(net, &layer->shortcut, layer->in, layer->out, true))
+        return ecdc_fail_memory(err, spec->residual.shortcut.name);
+    pack_conv(net, &layer->shortcut, 0, &spec->residual.shortcut, shortcut);
+    return make_norm(net, model, &spec->residual.shortcut, &layer->shortcut_norm, err);
+}
+
+/* shortcut(x) + widen(h) is one product: the shortcut's rows stand below widen's, the biases are added. Not so in a network
+ * for chunks. */
 static ecdc_status make_residual(struct network *net, const ecdc_model *model, const struct layer_spec *spec,
                                  struct network_layer *layer, ecdc_error *err) {
     const struct conv_spec *narrow = &spec->residual.narrow, *widen = &spec->residual.widen;
@@ -120,6 +155,8 @@ static ecdc_status make_residual(struct network *net, const ecdc_model *model, c
     layer->kernel = (size_t)narrow->kernel;
     layer->stride = 1;
     layer->dilation = (size_t)narrow->dilation;
+    layer->left = left_part(model, (layer->kernel - 1) * layer->dilation);
+    bool fused = !layer->identity_shortcut && config_chunk_samples(&model->config) == 0;
 
     struct conv_tensors tn = {0}, tw = {0}, ts = {0};
     ecdc_status status = read_conv(model, narrow, &tn, err);
@@ -127,16 +164,18 @@ static ecdc_status make_residual(struct network *net, const ecdc_model *model, c
         status = read_conv(model, widen, &tw, err);
     if (status == ECDC_OK && !layer->identity_shortcut)
         status = read_conv(model, shortcut, &ts, err);
-    size_t widen_rows = layer->narrow_out + (layer->identity_shortcut ? 0 : layer->in);
+    size_t widen_rows = layer->narrow_out + (fused ? layer->in : 0);
     if (status == ECDC_OK && !(make_matrix(net, &layer->narrow, layer->kernel * layer->in, layer->narrow_out,
                                            layer->dilation == 1) &&
-                               make_matrix(net, &layer->widen, widen_rows, layer->out, layer->identity_shortcut)))
+                               make_matrix(net, &layer->widen, widen_rows, layer->out, !fused)))
         status = ecdc_fail_memory(err, narrow->name);
     if (status == ECDC_OK) {
         pack_conv(net, &layer->narrow, 0, narrow, &tn);
         pack_conv(net, &layer->widen, 0, widen, &tw);
-        if (!layer->identity_shortcut)
+        if (fused)
             pack_conv(net, &layer->widen, layer->narrow_out, shortcut, &ts);
+        else
+            status = make_residual_for_chunks(net, model, spec, &ts, layer, err);
     }
     free_conv(&tn);
     free_conv(&tw);

@@ -10,17 +10,26 @@ struct network_lstm_layer {
     struct recurrence recurrent;
 };
 
+/* A group norm over all channels and all time steps of what a convolution yields; one number per channel. */
+struct network_norm {
+    float *weight, *bias; /* NULL: there is no norm */
+};
+
 /* A layer as it is computed. Rows are time steps, `in` and `out` the channels of one. */
 struct network_layer {
     enum layer_kind kind;
     bool elu_before;          /* reads the ELU of its input */
     size_t in, out;
     size_t kernel, stride, dilation;
+    size_t left;              /* of the rows that a step reads, how many lie before the one it stands for: the reflected rows
+                                 before the first. LAYER_CONV_TRANSPOSE: output rows to be cut off in front */
     struct matrix conv;       /* LAYER_CONV: kernel * in -> out.
                                  LAYER_CONV_TRANSPOSE (kernel = 2 stride): two rows of input -> stride rows of output */
     struct matrix narrow, widen; /* LAYER_RESIDUAL; widen's rows: the narrow channels, then (conv shortcut) the input's */
+    struct matrix shortcut;      /* in a network for chunks, where a norm may stand behind each convolution: on its own */
     bool identity_shortcut;
     size_t narrow_out;
+    struct network_norm norm, narrow_norm, widen_norm, shortcut_norm; /* behind the matrices of these names */
     struct network_lstm_layer *lstm; /* LAYER_LSTM */
     size_t n_lstm;
 };

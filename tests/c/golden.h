@@ -1,4 +1,4 @@
-/* The golden arrays of tests/data, read whole. */
+/* The golden arrays of tests/data, read whole; of tiny24 unless GOLDEN names another folder. */
 #ifndef ECDC_TESTS_GOLDEN_H
 #define ECDC_TESTS_GOLDEN_H
 
@@ -15,6 +15,10 @@
 #include "ecdc.h"
 #include "media/npy.h"
 
+#ifndef GOLDEN
+#define GOLDEN "tiny24"
+#endif
+
 #define MUST(call)                                                        \
     do {                                                                  \
         if ((call) != ECDC_OK)                                            \
@@ -25,7 +29,7 @@ static inline struct npy_reader *golden_open(const char *name, size_t *n, int64_
     char path[512];
     struct npy_reader *reader;
     ecdc_error err;
-    snprintf(path, sizeof path, "%s/tiny24/%s.npy", ECDC_TEST_DATA, name);
+    snprintf(path, sizeof path, ECDC_TEST_DATA "/" GOLDEN "/%s.npy", name);
     MUST(npy_open(path, &reader, &err));
     const struct npy_shape *shape = npy_shape_of(reader);
     *n = 1;
@@ -45,7 +49,7 @@ static inline float *golden_floats(const char *name, size_t *n, int64_t dims[2])
     return values;
 }
 
-/* (codebooks, frames), as stored. */
+/* (codebooks, frames), as stored; or other integers. dims are the first two axes. */
 static inline int64_t *golden_codes(const char *name, int64_t dims[2]) {
     ecdc_error err;
     size_t n;
@@ -56,10 +60,10 @@ static inline int64_t *golden_codes(const char *name, int64_t dims[2]) {
     return values;
 }
 
-static inline ecdc_model *open_tiny24(void) {
+static inline ecdc_model *open_golden_model(void) {
     ecdc_error err;
     ecdc_model *model;
-    MUST(ecdc_model_open(ECDC_TEST_DATA "/tiny24", &model, &err));
+    MUST(ecdc_model_open(ECDC_TEST_DATA "/" GOLDEN, &model, &err));
     return model;
 }
 

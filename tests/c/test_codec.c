@@ -266,7 +266,7 @@ static void test_bad_arguments(void **state) {
 }
 
 static int open_model(void **state) {
-    *state = open_tiny24();
+    *state = open_golden_model();
     return 0;
 }
 

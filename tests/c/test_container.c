@@ -283,6 +283,84 @@ static void test_changed_bytes(void **state) {
     free(bytes);
 }
 
+/* 1000 samples in chunks of 640 that start every 600: two frames, then two. */
+static const struct container_chunks two_chunks = {10, 320, 640, 600, true};
+
+static const char *write_chunks(bool scales) {
+    const int32_t codes[] = {1, 2, 1023, 512, 5, 6, 7, 8};
+    const float values[] = {0.15625f, -2};
+    struct output *o;
+    struct container_writer *w;
+    struct container_header h = make_header("m", 0, 2);
+    assert_ok(output_open(in_scratch("chunks.ecdc"), true, true, &o, &err), &err);
+    assert_ok(container_write_open(o, &h, 10, &w, &err), &err);
+    for (int k = 0; k < 2; k++)
+        assert_ok(container_write_chunk(w, codes + 4 * k, 2, scales ? &values[k] : NULL, &err), &err);
+    assert_fails(container_write_chunk(w, (int32_t[]){0, 1024}, 1, values, &err), ECDC_E_ARGUMENT, &err, "code 1024");
+    assert_ok(container_finish(w, 1000, &err), &err);
+    container_writer_free(w);
+    assert_ok(output_commit(o, &err), &err);
+    return in_scratch("chunks.ecdc");
+}
+
+/* Each chunk: its scale, big-endian, and its codes, filled up to a byte (struct.pack('!f', 0.15625) is 3e 20 00 00). */
+static void test_chunks(void **state) {
+    (void)state;
+    const char expected[] = "ECDC\0\0\0\0\x2c" "{\"m\": \"m\", \"al\": 1000, \"nc\": 2, \"lm\": false}"
+                            "\x3e\x20\0\0" "\x01\x08\xf0\x3f\x80" "\xc0\0\0\0" "\x05\x18\x70\0\x02";
+    const char *path = write_chunks(true);
+    assert_file(path, expected, sizeof expected - 1);
+    struct container_reader *r;
+    int32_t codes[4];
+    size_t n;
+    float scale;
+    assert_ok(container_open(path, &r, &err), &err);
+    assert_fails(container_read_chunk(r, codes, &n, &scale, &err), ECDC_E_ARGUMENT, &err, "container_begin_chunks comes first");
+    for (int round = 0; round < 2; round++) {
+        assert_ok(container_begin_chunks(r, &two_chunks, &err), &err);
+        assert_fails(container_read(r, codes, 1, &n, &err), ECDC_E_ARGUMENT, &err, "container_begin comes first");
+        assert_ok(container_read_chunk(r, codes, &n, &scale, &err), &err);
+        assert_true(n == 2 && scale == 0.15625f && codes[0] == 1 && codes[3] == 512);
+        assert_ok(container_read_chunk(r, codes, &n, &scale, &err), &err);
+        assert_true(n == 2 && scale == -2 && codes[0] == 5 && codes[3] == 8);
+        assert_ok(container_read_chunk(r, codes, &n, &scale, &err), &err);
+        assert_int_equal(n, 0);
+    }
+    container_close(r);
+
+    struct container_chunks plain = two_chunks;
+    plain.scales = false;
+    assert_ok(container_open(write_chunks(false), &r, &err), &err);
+    assert_ok(container_begin_chunks(r, &plain, &err), &err);
+    assert_ok(container_read_chunk(r, codes, &n, &scale, &err), &err);
+    assert_true(n == 2 && scale == 1 && codes[3] == 512);
+    container_close(r);
+}
+
+static void test_chunk_sizes(void **state) {
+    (void)state;
+    size_t n;
+    struct container_reader *r;
+    unsigned char *bytes = read_file(write_chunks(true), &n);
+    for (size_t i = n - 18; i <= n + 1; i++) {
+        assert_ok(container_open(write_file("cut.ecdc", bytes, i), &r, &err), &err);
+        if (i == n)
+            assert_ok(container_begin_chunks(r, &two_chunks, &err), &err);
+        else
+            assert_fails(container_begin_chunks(r, &two_chunks, &err), ECDC_E_FORMAT, &err,
+                         i < n ? "cut.ecdc: is cut off: 2 chunks take 18 bytes" : "1 bytes too many follow the 2 chunks");
+        container_close(r);
+    }
+    free(bytes);
+    const char *huge = "{\"m\": \"m\", \"al\": 9007199254740992, \"nc\": 256, \"lm\": false}";
+    assert_ok(container_open(make_file(huge, 800), &r, &err), &err);
+    assert_fails(container_begin_chunks(r, &(struct container_chunks){24, 1, 48000, 1, true}, &err), ECDC_E_FORMAT, &err,
+                 "9007199254740992 chunks");
+    assert_fails(container_begin_chunks(r, &(struct container_chunks){10, 320, 640, 0, true}, &err), ECDC_E_ARGUMENT, &err, "");
+    assert_fails(container_begin_chunks(r, &(struct container_chunks){10, 320, 640, 641, true}, &err), ECDC_E_ARGUMENT, &err, "");
+    container_close(r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hand_worked_bytes), cmocka_unit_test(test_sha_and_escapes),
@@ -290,6 +368,7 @@ int main(void) {
         cmocka_unit_test(test_lenient_json),      cmocka_unit_test(test_wrong_headers),
         cmocka_unit_test(test_not_ecdc),          cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_cut_everywhere),    cmocka_unit_test(test_changed_bytes),
+        cmocka_unit_test(test_chunks),            cmocka_unit_test(test_chunk_sizes),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }

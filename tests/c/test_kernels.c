@@ -231,6 +231,47 @@ static void test_argmin(void **state) {
     }
 }
 
+/* The norm's two halves, on rows of every width that fills vectors or does not. */
+static void test_norm(void **state) {
+    (void)state;
+    enum { ROWS = 37 };
+    static const size_t widths[] = {1, 2, 3, 4, 7, 8, 16, 17, 32, 40};
+    uint32_t seed = 5;
+    for (int cpu = 0; cpu < N_CPUS; cpu++) {
+        const struct kernels *k = kernels_for(all_cpus[cpu]);
+        for (size_t i = 0; k && i < sizeof widths / sizeof *widths; i++) {
+            size_t width = widths[i], n = ROWS * width, period = affine_period(k, width);
+            float *x = random_array(n, &seed), *add = random_array(n, &seed), *y = random_array(n, &seed);
+            float *scale = random_array(period, &seed), *shift = random_array(period, &seed);
+            affine_repeat(scale, width, period);
+            affine_repeat(shift, width, period);
+            const struct affine norm = {scale, shift, period}, none = {NULL, NULL, 0};
+            for (int with = 0; with < 8; with++) { /* norm, add, ELU: each or not */
+                k->affine(with & 1 ? &norm : &none, x, with & 2 ? add : NULL, with & 4, y, n);
+                for (size_t j = 0; j < n; j++) {
+                    double want = with & 1 ? (double)x[j] * (double)scale[j % width] + (double)shift[j % width] : (double)x[j];
+                    want += with & 2 ? (double)add[j] : 0;
+                    want = with & 4 && want < 0 ? expm1(want) : want;
+                    assert_close((double)y[j], want, 1e-6, k->name, j / width, j % width);
+                }
+            }
+            double sums[2] = {1, 2}, want[2] = {1, 2};
+            k->moments(x, n, sums);
+            for (size_t j = 0; j < n; j++) {
+                want[0] += (double)x[j];
+                want[1] += (double)x[j] * (double)x[j];
+            }
+            assert_close(sums[0], want[0], 1e-9, k->name, width, 0);
+            assert_close(sums[1], want[1], 1e-9, k->name, width, 1);
+            free(x);
+            free(add);
+            free(y);
+            free(scale);
+            free(shift);
+        }
+    }
+}
+
 static void test_choice(void **state) {
     (void)state;
     const struct kernels *best = kernels_for(ECDC_CPU_AUTO);
@@ -244,6 +285,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_product), cmocka_unit_test(test_lstm_step), cmocka_unit_test(test_elu),
         cmocka_unit_test(test_argmin),  cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_norm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

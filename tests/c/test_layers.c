@@ -149,7 +149,7 @@ static void test_ties(void **state) {
 }
 
 static int open_model(void **state) {
-    *state = open_tiny24();
+    *state = open_golden_model();
     return 0;
 }
 

@@ -52,27 +52,29 @@ class Command:
 
 
 def write_wav(path, samples, rate=RATE):
-    """Float32 samples, mono, bit for bit."""
+    """Float32 samples, (n,) or (n, channels), bit for bit."""
     data = np.ascontiguousarray(samples, "<f4").tobytes()
-    header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 3, 1, rate, 4 * rate, 4, 32,
-                         b"data", len(data))
+    channels = 1 if samples.ndim == 1 else samples.shape[1]
+    header = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 3, channels, rate,
+                         4 * channels * rate, 4 * channels, 32, b"data", len(data))
     path.write_bytes(header + data)
     return path
 
 
-def read_wav(path):
-    """The samples of a mono float32 WAV."""
+def read_wav(path, rate=RATE, channels=1):
+    """The samples of a float32 WAV, (n,) or (n, channels)."""
     data = path.read_bytes()
     assert data[:4] == b"RIFF" and data[8:12] == b"WAVE"
     at = 12
     while data[at:at + 4] != b"data":
         if data[at:at + 4] == b"fmt ":
-            kind, channels, rate = struct.unpack_from("<HHI", data, at + 8)
-            assert kind in (3, 0xFFFE) and channels == 1 and rate == RATE
+            kind, *found = struct.unpack_from("<HHI", data, at + 8)
+            assert kind in (3, 0xFFFE) and found == [channels, rate]
         size, = struct.unpack_from("<I", data, at + 4)
         at += 8 + size + size % 2
     size, = struct.unpack_from("<I", data, at + 4)
-    return np.frombuffer(data[at + 8:at + 8 + size], "<f4")
+    samples = np.frombuffer(data[at + 8:at + 8 + size], "<f4")
+    return samples if channels == 1 else samples.reshape(-1, channels)
 
 
 class Peer:
@@ -96,10 +98,14 @@ class Peer:
         out = self.model.decode(torch.from_numpy(codes.astype(np.int64))[None, None], [None])
         return out.audio_values[0, 0].numpy()
 
-    @torch.no_grad()
     def gap(self, samples, codes, others):
         """At the first codebook of each frame where the codes differ: how much farther, relatively, the residual is
         from one of the two codes than from the other, in float64 (squared distances). The largest of all frames."""
+        return self.gap_of(torch.from_numpy(samples.astype(np.float64))[None, None], codes, others)
+
+    @torch.no_grad()
+    def gap_of(self, sound, codes, others):
+        """The same for what the network hears, (1, channels, samples) in float64."""
         frames = np.flatnonzero((codes != others).any(axis=0))
         if not len(frames):
             return 0.0
@@ -108,7 +114,7 @@ class Peer:
             double.load_state_dict({k: v.double() for k, v in self.model.state_dict().items()})
             self.memory["double"] = double
         double = self.memory["double"]
-        latents = double.encoder(torch.from_numpy(samples.astype(np.float64))[None, None])[0].numpy()
+        latents = double.encoder(sound)[0].numpy()
         books = [layer.codebook.embed.numpy() for layer in double.quantizer.layers]
         worst = 0.0
         for t in frames:

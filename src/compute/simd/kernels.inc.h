@@ -230,6 +230,41 @@ static void add(const float *a, const float *b, float *y, float *elu, size_t n) 
     }
 }
 
+/* Doubles, lane by lane, then the lanes: in float the mean of a chunk's million numbers would be off by more than one of its
+ * own units. */
+static void moments(const float *x, size_t n, double sums[2]) {
+    vd sum[2] = {vd_zero(), vd_zero()}, square[2] = {vd_zero(), vd_zero()};
+    for (size_t i = 0; i < n; i += VL) {
+        vf v = n - i >= VL ? vf_load(x + i) : vf_load_part(x + i, n - i);
+        vd half[2] = {vf_low(v), vf_high(v)};
+        UNROLL for (int h = 0; h < 2; h++) {
+            sum[h] = vd_add(sum[h], half[h]);
+            square[h] = vd_fma(half[h], half[h], square[h]);
+        }
+    }
+    sums[0] += vd_sum(vd_add(sum[0], sum[1]));
+    sums[1] += vd_sum(vd_add(square[0], square[1]));
+}
+
+INLINE vf affine_of(const struct affine *a, size_t j, vf x, const float *add_to, size_t n, const bool with_elu) {
+    if (a->scale)
+        x = vf_fma(x, vf_load(a->scale + j), vf_load(a->shift + j));
+    if (add_to)
+        x = vf_add(x, n >= VL ? vf_load(add_to) : vf_load_part(add_to, n));
+    return with_elu ? vf_elu(x) : x;
+}
+
+static void affine(const struct affine *a, const float *x, const float *add_to, bool with_elu, float *y, size_t n) {
+    size_t period = a->scale ? a->period : VL;
+    for (size_t i = 0, j = 0; i < n; i += VL) {
+        size_t left = n - i;
+        vf v = left >= VL ? vf_load(x + i) : vf_load_part(x + i, left);
+        v = affine_of(a, j, v, add_to ? add_to + i : NULL, left, with_elu);
+        vf_store_upto(y + i, v, left);
+        j = j + VL == period ? 0 : j + VL;
+    }
+}
+
 static double fma_burst(size_t n, float *sink) {
     enum { CHAINS = 12 };
     vf sum[CHAINS], a = vf_set1(sink[0]), b = vf_set1(sink[1]);
@@ -272,6 +307,8 @@ const struct kernels KERNELS_TABLE = {
     .product = product,
     .lstm_step = lstm_step,
     .add = add,
+    .moments = moments,
+    .affine = affine,
     .fma_burst = fma_burst,
     .argmin = argmin,
 };

@@ -23,3 +23,13 @@ static inline vf vf_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_N
 static inline vf vf_pow2(vf n) { return _mm512_scalef_ps(_mm512_set1_ps(1), n); } /* n integral, |n| <= 126 */
 static inline float vf_sum(vf a) { return _mm512_reduce_add_ps(a); }
 static inline float vf_least(vf a) { return _mm512_reduce_min_ps(a); }
+
+typedef __m512d vd; /* half as many doubles */
+static inline vd vd_zero(void) { return _mm512_setzero_pd(); }
+static inline vd vf_low(vf a) { return _mm512_cvtps_pd(_mm512_castps512_ps256(a)); }
+static inline vd vf_high(vf a) {
+    return _mm512_cvtps_pd(_mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1)));
+}
+static inline vd vd_add(vd a, vd b) { return _mm512_add_pd(a, b); }
+static inline vd vd_fma(vd a, vd b, vd c) { return _mm512_fmadd_pd(a, b, c); }
+static inline double vd_sum(vd a) { return _mm512_reduce_add_pd(a); }

@@ -35,3 +35,11 @@ static inline vf vf_pow2(vf n) { /* n integral, |n| <= 126 */
 }
 static inline float vf_sum(vf a) { return vaddvq_f32(a); }
 static inline float vf_least(vf a) { return vminvq_f32(a); }
+
+typedef float64x2_t vd; /* half as many doubles */
+static inline vd vd_zero(void) { return vdupq_n_f64(0); }
+static inline vd vf_low(vf a) { return vcvt_f64_f32(vget_low_f32(a)); }
+static inline vd vf_high(vf a) { return vcvt_high_f64_f32(a); }
+static inline vd vd_add(vd a, vd b) { return vaddq_f64(a, b); }
+static inline vd vd_fma(vd a, vd b, vd c) { return vfmaq_f64(c, a, b); } /* a * b + c */
+static inline double vd_sum(vd a) { return vaddvq_f64(a); }

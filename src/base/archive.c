@@ -1,0 +1,307 @@
+#include "base/archive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zip.h>
+
+#include "base/memory.h"
+
+/* Deflate makes at most 258 bytes of two bits. */
+static const uint64_t MAX_DEFLATE_RATIO = 1032;
+enum { MIN_ENTRY_BYTES = 30 + 46 }; /* the two headers of an entry without a name */
+
+struct entry {
+    const char *name;
+    uint64_t size, packed_size;
+    zip_uint64_t number; /* libzip's */
+    int method, encryption;
+};
+
+struct archive {
+    char *path;
+    zip_t *zip;
+    struct entry *entries; /* by name */
+    size_t n;
+};
+
+/* ------------------------------------------------------------------------------------------- opening --- */
+
+static ecdc_status fail_zip(const char *path, zip_error_t *why, ecdc_error *err) {
+    switch (zip_error_code_zip(why)) {
+    case ZIP_ER_MEMORY:
+        return ecdc_fail_memory(err, path);
+    case ZIP_ER_NOZIP:
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: not a zip archive, or cut short: it has no directory of entries", path);
+    case ZIP_ER_OPEN:
+    case ZIP_ER_READ:
+    case ZIP_ER_SEEK:
+        return ecdc_fail(err, ECDC_E_IO, "%s: cannot be read: %s", path, zip_error_strerror(why));
+    default:
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: a broken zip archive: %s", path, zip_error_strerror(why));
+    }
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+}
+
+static ecdc_status read_entry(const struct archive *a, zip_uint64_t number, struct entry *e, ecdc_error *err) {
+    const zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD |
+                                ZIP_STAT_ENCRYPTION_METHOD;
+    zip_stat_t st;
+    if (zip_stat_index(a->zip, number, ZIP_FL_ENC_RAW, &st) != 0)
+        return fail_zip(a->path, zip_get_error(a->zip), err);
+    if ((st.valid & needed) != needed)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: a broken zip archive: entry %llu has no name, size or method", a->path,
+                         (unsigned long long)number);
+    *e = (struct entry){st.name, st.size, st.comp_size, number, st.comp_method, st.encryption_method};
+    return ECDC_OK;
+}
+
+/* Entries that share their bytes are how a small file can hold a large one many times. */
+static ecdc_status read_entries(struct archive *a, uint64_t n_bytes, ecdc_error *err) {
+    zip_int64_t n = zip_get_num_entries(a->zip, 0);
+    uint64_t left = n_bytes;
+    if (!(a->entries = ecdc_alloc_array((size_t)n, sizeof *a->entries)))
+        return ecdc_fail_memory(err, a->path);
+    for (zip_int64_t i = 0; i < n; i++) {
+        struct entry *e = &a->entries[a->n];
+        ecdc_status status = read_entry(a, (zip_uint64_t)i, e, err);
+        if (status)
+            return status;
+        if (left < MIN_ENTRY_BYTES || e->packed_size > left - MIN_ENTRY_BYTES)
+            return ecdc_fail(err, ECDC_E_FORMAT,
+                             "%s: a broken zip archive: up to %s, its entries claim more bytes than the file's %llu",
+                             a->path, e->name, (unsigned long long)n_bytes);
+        left -= e->packed_size + MIN_ENTRY_BYTES;
+        a->n++;
+    }
+    if (a->n > 0)
+        qsort(a->entries, a->n, sizeof *a->entries, by_name);
+    for (size_t i = 1; i < a->n; i++)
+        if (strcmp(a->entries[i - 1].name, a->entries[i].name) == 0)
+            return ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s is there twice", a->path, a->entries[i].name);
+    return ECDC_OK;
+}
+
+/* Takes `source`, which has n_bytes, in any case; NULL: `why` says why there is none. */
+static ecdc_status open_source(const char *path, zip_source_t *source, uint64_t n_bytes, zip_error_t *why,
+                               struct archive **out, ecdc_error *err) {
+    struct archive *a = ecdc_alloc_zeros(1, sizeof *a);
+    ecdc_status status = ECDC_OK;
+    if (!a || !(a->path = ecdc_strdup(path))) {
+        zip_source_free(source);
+        status = ecdc_fail_memory(err, path);
+    } else if (!source || !(a->zip = zip_open_from_source(source, ZIP_RDONLY, why))) {
+        zip_source_free(source); /* zip_open_from_source takes it only when it succeeds */
+        status = fail_zip(path, why, err);
+    } else {
+        status = read_entries(a, n_bytes, err);
+    }
+    if (status)
+        archive_close(a);
+    else
+        *out = a;
+    return status;
+}
+
+ecdc_status archive_open_bytes(const char *path, const void *bytes, size_t n, struct archive **out, ecdc_error *err) {
+    zip_error_t why;
+    zip_error_init(&why);
+    zip_source_t *source = zip_source_buffer_create(bytes, n, 0, &why);
+    if (n == 0) { /* to libzip an archive without entries */
+        zip_source_free(source);
+        source = NULL;
+        zip_error_set(&why, ZIP_ER_NOZIP, 0);
+    }
+    ecdc_status status = open_source(path, source, n, &why, out, err);
+    zip_error_fini(&why);
+    return status;
+}
+
+static ecdc_status fail_errno(ecdc_error *err, const char *path) {
+    char text[128] = "unknown error";
+    int code = errno;
+#if defined(__GLIBC__)
+    return ecdc_fail(err, ECDC_E_IO, "cannot open %s: %s", path, strerror_r(code, text, sizeof text));
+#else
+    strerror_r(code, text, sizeof text);
+    return ecdc_fail(err, ECDC_E_IO, "cannot open %s: %s", path, text);
+#endif
+}
+
+ecdc_status archive_open(const char *path, struct archive **out, ecdc_error *err) {
+    struct stat st;
+    /* not blocking: a named pipe without a writer would hold us for ever */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        ecdc_status status = fail_errno(err, path);
+        if (fd >= 0)
+            close(fd);
+        return status;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        close(fd);
+        return ecdc_fail(err, ECDC_E_IO, "cannot read %s: it is not a regular file", path);
+    }
+    FILE *file = fdopen(fd, "rb");
+    if (!file) {
+        close(fd);
+        return ecdc_fail_memory(err, path);
+    }
+    zip_error_t why;
+    zip_error_init(&why);
+    zip_source_t *source = zip_source_filep_create(file, 0, -1, &why);
+    if (!source)
+        fclose(file);
+    ecdc_status status = open_source(path, source, (uint64_t)st.st_size, &why, out, err);
+    zip_error_fini(&why);
+    return status;
+}
+
+void archive_close(struct archive *a) {
+    if (!a)
+        return;
+    if (a->zip)
+        zip_discard(a->zip);
+    free(a->entries);
+    free(a->path);
+    free(a);
+}
+
+/* ------------------------------------------------------------------------------------------- entries --- */
+
+size_t archive_count(const struct archive *a) {
+    return a->n;
+}
+
+struct archive_entry archive_entry_at(const struct archive *a, size_t index) {
+    return (struct archive_entry){a->entries[index].name, a->entries[index].size};
+}
+
+bool archive_find(const struct archive *a, const char *name, size_t *index) {
+    struct entry wanted = {.name = name};
+    const struct entry *found = a->n ? bsearch(&wanted, a->entries, a->n, sizeof wanted, by_name) : NULL;
+    if (found)
+        *index = (size_t)(found - a->entries);
+    return found != NULL;
+}
+
+/* What can be said before a byte is read. */
+static ecdc_status check_entry(const struct archive *a, const struct entry *e, uint64_t max_bytes, ecdc_error *err) {
+    if (e->encryption != ZIP_EM_NONE)
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: the entry %s is encrypted", a->path, e->name);
+    if (e->method != ZIP_CM_STORE && e->method != ZIP_CM_DEFLATE)
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED,
+                         "%s: the entry %s is compressed with method %d; stored (0) and deflated (8) can be read", a->path,
+                         e->name, e->method);
+    if (e->size > max_bytes)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s has %llu bytes; at most %llu are expected", a->path,
+                         e->name, (unsigned long long)e->size, (unsigned long long)max_bytes);
+    bool stored = e->method == ZIP_CM_STORE;
+    if (stored ? e->size != e->packed_size : e->size / MAX_DEFLATE_RATIO > e->packed_size)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s claims %llu bytes, which its %llu %s bytes cannot be",
+                         a->path, e->name, (unsigned long long)e->size, (unsigned long long)e->packed_size,
+                         stored ? "stored" : "compressed");
+    return ECDC_OK;
+}
+
+/* Exactly e->size bytes and, if they are the last, then the end, where libzip compares the checksum. */
+static ecdc_status read_contents(const struct archive *a, const struct entry *e, zip_file_t *file, unsigned char *out,
+                                 bool last, ecdc_error *err) {
+    uint64_t done = 0;
+    zip_int64_t got = 0;
+    while (done < e->size && (got = zip_fread(file, out + done, e->size - done)) > 0)
+        done += (uint64_t)got;
+    if (got >= 0 && done == e->size && !last)
+        return ECDC_OK;
+    if (got >= 0 && done == e->size) {
+        unsigned char more;
+        if ((got = zip_fread(file, &more, 1)) == 0)
+            return ECDC_OK;
+    }
+    if (got > 0)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s holds more than the %llu bytes that it claims", a->path,
+                         e->name, (unsigned long long)e->size);
+    if (got == 0)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s ends after %llu of %llu bytes", a->path, e->name,
+                         (unsigned long long)done, (unsigned long long)e->size);
+    return ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s is damaged or cut short: %s", a->path, e->name,
+                     zip_file_strerror(file));
+}
+
+static ecdc_status open_entry(struct archive *a, const struct entry *e, zip_file_t **file, ecdc_error *err) {
+    *file = zip_fopen_index(a->zip, e->number, 0);
+    return *file ? ECDC_OK
+                 : ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s is damaged or cut short: %s", a->path, e->name,
+                             zip_strerror(a->zip));
+}
+
+struct archive_stream {
+    const struct archive *archive;
+    const struct entry *entry;
+    zip_file_t *file;
+    uint64_t left;
+};
+
+ecdc_status archive_stream_open(struct archive *a, size_t index, struct archive_stream **out, ecdc_error *err) {
+    const struct entry *e = &a->entries[index];
+    ecdc_status status = check_entry(a, e, UINT64_MAX, err);
+    if (status)
+        return status;
+    struct archive_stream *s = ecdc_alloc_zeros(1, sizeof *s);
+    if (!s)
+        return ecdc_fail_memory(err, a->path);
+    *s = (struct archive_stream){a, e, NULL, e->size};
+    status = open_entry(a, e, &s->file, err);
+    if (status)
+        archive_stream_close(s);
+    else
+        *out = s;
+    return status;
+}
+
+ecdc_status archive_stream_read(struct archive_stream *s, void *bytes, size_t n, ecdc_error *err) {
+    const struct entry part = {.name = s->entry->name, .size = n};
+    if (n > s->left)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s ends %llu bytes too soon", s->archive->path, s->entry->name,
+                         (unsigned long long)(n - s->left));
+    s->left -= n;
+    return read_contents(s->archive, &part, s->file, bytes, s->left == 0, err);
+}
+
+void archive_stream_close(struct archive_stream *s) {
+    if (!s)
+        return;
+    if (s->file)
+        zip_fclose(s->file);
+    free(s);
+}
+
+ecdc_status archive_read(struct archive *a, size_t index, uint64_t max_bytes, void **bytes, size_t *n, ecdc_error *err) {
+    const struct entry *e = &a->entries[index];
+    ecdc_status status = check_entry(a, e, max_bytes, err);
+    if (status)
+        return status;
+    unsigned char *contents = e->size < SIZE_MAX / 2 ? malloc((size_t)e->size + 1) : NULL;
+    if (!contents)
+        return ecdc_fail_memory(err, a->path);
+    zip_file_t *file;
+    status = open_entry(a, e, &file, err);
+    if (status == ECDC_OK) {
+        status = read_contents(a, e, file, contents, true, err);
+        zip_fclose(file);
+    }
+    if (status) {
+        free(contents);
+        return status;
+    }
+    contents[e->size] = '\0';
+    *bytes = contents;
+    *n = (size_t)e->size;
+    return ECDC_OK;
+}
