@@ -28,7 +28,9 @@ struct options {
     int codebooks;   /* 0: what the bandwidth gives */
     enum { LAYOUT_CODES, LAYOUT_FLAT, LAYOUT_GIBLET } layout;
     ecdc_alignment alignment;
-    bool partial, int16;
+    bool partial;
+    const char *dtype; /* NULL: not given */
+    const char *python, *audio;
     bool float_samples, rescale, force;
     double seconds;
     int repeats;

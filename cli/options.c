@@ -22,12 +22,14 @@ struct option_row {
 
 enum {
     OPT_FORMAT = FIRST_LONG, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR, OPT_MAX_TRS, OPT_CODEBOOKS,
-    OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE, OPT_SECONDS, OPT_REPEATS
+    OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE, OPT_SECONDS, OPT_REPEATS,
+    OPT_PYTHON, OPT_AUDIO
 };
 
 static const struct option_row rows[] = {
     {"output", 'o', "FILE", "where to write; - is standard output"},
-    {"format", OPT_FORMAT, "FORMAT", "what to write (ecdc, npy, wav), where the name of the output does not tell"},
+    {"format", OPT_FORMAT, "FORMAT", "what to write (ecdc, npy, wav; model convert: safetensors, th),\n"
+                                "where the name of the output does not tell"},
     {"overwrite", 'f', NULL, "replace existing outputs"},
     {"model", 'm', "MODEL", "default, a directory, a .safetensors file, a hub name such as\n"
                             "facebook/encodec_24khz, random:encodec_24khz (default: default)"},
@@ -41,7 +43,11 @@ static const struct option_row rows[] = {
     {"partial", OPT_PARTIAL, NULL, "keep the last part of a TR as a row of its own"},
     {"mode", OPT_MODE, "NAME", "encodec"},
     {"hrf", OPT_HRF, "NAME", "none"},
-    {"dtype", OPT_DTYPE, "NAME", "int64 or int16 (default: int64)"},
+    {"dtype", OPT_DTYPE, "NAME", "int64 or int16 (default: int64); model convert: float32 or float16\n"
+                              "(default: as the model has it)"},
+    {"python", OPT_PYTHON, "FILE", "verify: a Python that has transformers (default: that of the active\n"
+                                   "virtual environment, else python3)"},
+    {"audio", OPT_AUDIO, "FILE", "verify: also with this sound, up to 60 s of it"},
     {"float", OPT_FLOAT, NULL, "32-bit float samples instead of 16-bit integers"},
     {"rescale", 'r', NULL, "scale a sound that is too loud instead of clipping it (decodes twice)"},
     {"force", OPT_FORCE, NULL, "decode with a model other than the one that made the codes"},
@@ -113,7 +119,8 @@ static int choose(const char *text, const char *const *names, int n) {
 }
 
 static const char *const layouts[] = {"codes", "flat", "giblet"}, *const alignments[] = {"giblet", "exact"},
-    *const formats[] = {"ecdc", "npy", "wav"}, *const dtypes[] = {"int64", "int16"};
+    *const formats[] = {"ecdc", "npy", "wav"}, *const weight_formats[] = {"safetensors", "th"},
+    *const dtypes[] = {"int64", "int16", "float32", "float16"};
 static const char *const cpus[] = {"auto", "reference", "avx2", "avx512", "neon"}; /* in the order of ecdc_cpu */
 
 const char *layout_name(int layout) {
@@ -149,8 +156,8 @@ static int set(struct options *o, int key, const char *v) {
         o->bandwidth_given = true;
         break;
     case OPT_FORMAT:
-        if (choose(v, formats, 3) < 0)
-            return bad_value("format", v, "ecdc, npy or wav");
+        if (choose(v, formats, 3) < 0 && choose(v, weight_formats, 2) < 0)
+            return bad_value("format", v, "ecdc, npy or wav; for model convert safetensors or th");
         o->format = v;
         break;
     case OPT_JSON: o->json = true; break;
@@ -207,10 +214,12 @@ static int set(struct options *o, int key, const char *v) {
             return bad_value("hrf", v, "none (convolution is not built yet, and has no meaning for integer codes)");
         break;
     case OPT_DTYPE:
-        if ((choice = choose(v, dtypes, 2)) < 0)
-            return bad_value("dtype", v, "int64 or int16");
-        o->int16 = choice == 1;
+        if (choose(v, dtypes, 4) < 0)
+            return bad_value("dtype", v, "int64 or int16; for model convert float32 or float16");
+        o->dtype = v;
         break;
+    case OPT_PYTHON: o->python = v; break;
+    case OPT_AUDIO: o->audio = v; break;
     case OPT_SECONDS:
         if (!parse_number(v, &o->seconds) || o->seconds > 36000)
             return bad_value("seconds", v, "a number above 0, at most 36000");

@@ -15,7 +15,7 @@ struct ecdc_model {
     struct config config;
     struct checkpoint *checkpoint;
     uint64_t n_parameters;
-    const void *bytes; /* the safetensors image: mapped, embedded or generated */
+    const void *bytes; /* of the weight file: mapped, embedded or generated */
     size_t n_bytes;
     enum { MODEL_BYTES_STATIC, MODEL_BYTES_MAPPED, MODEL_BYTES_HEAP } bytes_kind;
 
