@@ -31,7 +31,7 @@ static const struct option_row rows[] = {
     {"format", OPT_FORMAT, "FORMAT", "what to write (ecdc, npy, wav; model convert: safetensors, th),\n"
                                 "where the name of the output does not tell"},
     {"overwrite", 'f', NULL, "replace existing outputs"},
-    {"model", 'm', "MODEL", "default, a directory, a .safetensors file, a hub name such as\n"
+    {"model", 'm', "MODEL", "default, a directory, a .safetensors or .th file, a hub name such as\n"
                             "facebook/encodec_24khz, random:encodec_24khz (default: default)"},
     {"bandwidth", 'b', "KBPS", "1.5, 3, 6, 12 or 24 (default: 3)"},
     {"codebooks", OPT_CODEBOOKS, "K", "only the first K codebooks of the bandwidth"},

@@ -71,6 +71,12 @@ def generated(rate, channels):
     return sound.astype(np.float32)
 
 
+def decodable(sound, stride):
+    """Without an end at which transformers' decode fails: a last chunk of 161 to 320 samples."""
+    rest = sound.shape[1] % stride if stride else 0
+    return sound[:, :-rest] if 160 < rest <= 320 else sound
+
+
 # ------------------------------------------------------------------------------------------------ programs --
 
 
@@ -177,10 +183,8 @@ def compare(ecdc, peer, name, sound, rate):
         if scales is not None:
             pairs = zip(scales, (float(s) for s in wanted_scales))
             row["scale_error"] = max(abs(float(a) - b) / b for a, b in pairs)
-        # the sound of the same codes, so that it is the decoders that are compared
         mine = ecdc.decode(file)
-        same = out.audio_codes.new_tensor(codes)[:, None]
-        out.audio_codes = same
+        out.audio_codes = out.audio_codes.new_tensor(codes)[:, None]  # of the same codes: it is the decoders that are compared
         theirs = peer.decode(out)
         n = min(mine.shape[1], theirs.shape[1], sound.shape[1])
         row["sound_error"] = float(np.abs(mine[:, :n].astype(np.float64) - theirs[:, :n]).max())
@@ -210,7 +214,8 @@ def main():
     rows = compare(ecdc, peer, "generated", generated(rate, channels), rate)
     if audio:
         sound = read_wav(audio)
-        rows += compare(ecdc, peer, "audio", np.repeat(sound, channels, axis=0) if len(sound) < channels else sound, rate)
+        sound = np.repeat(sound, channels, axis=0) if len(sound) < channels else sound
+        rows += compare(ecdc, peer, "audio", decodable(sound, peer.config.chunk_stride if peer.chunk else 0), rate)
     report = {"pass": all(row["pass"] for row in rows), "model": model, "transformers": transformers.__version__,
               "torch": torch.__version__, "python": sys.executable, "comparisons": rows}
     if as_json == "1":
@@ -220,4 +225,8 @@ def main():
     return 0 if report["pass"] else 1
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Exception as problem:  # of transformers, mostly: one line instead of a stack
+        sys.exit(f"ecdc: verify: {type(problem).__name__}: {problem}")

@@ -204,19 +204,21 @@ static ecdc_status open_named(const char *name, struct ecdc_model *m, ecdc_error
     return ecdc_fail(err, ECDC_E_MODEL, "no model `%s`: there is no file or directory of that name; %s", name, POSSIBLE);
 }
 
+const char *model_published_name(const char *sha256) {
+    for (size_t i = 0; i < sizeof PUBLISHED / sizeof *PUBLISHED; i++)
+        if (strncmp(sha256, PUBLISHED[i].sha256, strlen(PUBLISHED[i].sha256)) == 0)
+            return PUBLISHED[i].name;
+    return NULL;
+}
+
 /* A file with the bytes of a published one has its name, too, whatever it is called. */
 static ecdc_status recognise_published(struct ecdc_model *m, ecdc_error *err) {
-    if (!checkpoint_is_torch(m->origin))
+    const char *name = checkpoint_is_torch(m->origin) ? model_published_name(ecdc_model_sha256(m)) : NULL;
+    if (!name)
         return ECDC_OK;
-    for (size_t i = 0; i < sizeof PUBLISHED / sizeof *PUBLISHED; i++) {
-        if (strncmp(ecdc_model_sha256(m), PUBLISHED[i].sha256, strlen(PUBLISHED[i].sha256)) != 0)
-            continue;
-        free(m->name);
-        if (!(m->name = ecdc_strdup(PUBLISHED[i].name)))
-            return ecdc_fail_memory(err, "a model");
-        m->published = true;
-    }
-    return ECDC_OK;
+    free(m->name);
+    m->published = true;
+    return (m->name = ecdc_strdup(name)) ? ECDC_OK : ecdc_fail_memory(err, "a model");
 }
 
 ecdc_status ecdc_model_open(const char *name, ecdc_model **model, ecdc_error *err) {

@@ -1,6 +1,8 @@
 /* PyTorch's checkpoints: one that torch wrote, those that this library writes, and every way to be broken or hostile. */
 #include "model_support.h"
 
+#include <zip.h>
+
 #include "base/archive.h"
 #include "golden.h"
 #include "media/model_dir.h"
@@ -185,6 +187,61 @@ static void views_are_put_in_order(void **state) {
     assert_true(values[0] == 1 && values[1] == 3 && values[2] == 2 && values[3] == 4);
     tensor_table_free(&table);
     torch_storages_free(&storages);
+}
+
+/* 32 MB of zeros in 32 kB, all sizes honest. */
+static void a_bomb_is_not_unpacked(void **state) {
+    enum { NUMBERS = 8 << 20 };
+    static const char code[] = TENSOR(STORAGE("FloatStorage", "J\0\0\x80\0"), "K\0", "J\0\0\x80\0\x85", "K\1\x85");
+    const char *path = in_directory(*state, "bomb.th");
+    zip_t *zip = zip_open(path, ZIP_CREATE, NULL);
+    void *zeros = calloc(NUMBERS, sizeof(float));
+    assert_non_null(zip);
+    zip_file_add(zip, "a/data.pkl", zip_source_buffer(zip, code, sizeof code - 1, 0), 0);
+    zip_file_add(zip, "a/data/0", zip_source_buffer(zip, zeros, NUMBERS * sizeof(float), 0), 0);
+    assert_int_equal(zip_close(zip), 0);
+    free(zeros);
+    size_t n;
+    char *bytes = read_file(path, &n);
+    assert_true(n < 100000);
+    struct tensor_table table = {0};
+    struct torch_storages storages = {0};
+    ecdc_error err;
+    assert_int_equal(torch_file_read("x.th", bytes, n, &table, &storages, &err), ECDC_E_FORMAT);
+    assert_message(err, "x.th: up to a/data/0, its tensors are more than 16 times as large as the file; that is no checkpoint");
+    free(bytes);
+}
+
+static void published_files_are_known_by_their_digest(void **state) {
+    (void)state;
+    assert_string_equal(model_published_name("d7cc33bcf1aad7f2dad9836f36431530744abeace3ca033005e3290ed4fa47bf"), "encodec_24khz");
+    assert_string_equal(model_published_name("7e698e3e"), "encodec_48khz");
+    assert_null(model_published_name("d7cc33b"));
+    assert_null(model_published_name(""));
+}
+
+/* Every half there is, and the ways between two of them. */
+static void halves_are_rounded(void **state) {
+    (void)state;
+    for (uint32_t half = 0; half < 0x7c00; half++) {
+        uint16_t in = (uint16_t)half, next = (uint16_t)(half + 1), out[3];
+        float here, there;
+        assert_true(tensor_read(&(struct tensor){.dtype = DTYPE_F16, .data = &in}, &here));
+        bool last = half == 0x7bff;
+        there = last ? 65536.0f : 0;
+        if (!last)
+            assert_true(tensor_read(&(struct tensor){.dtype = DTYPE_F16, .data = &next}, &there));
+        float middle = (here + there) / 2, values[] = {here, nextafterf(middle, 0), -middle};
+        bool fits = tensor_to_half(values, 3, out);
+        assert_int_equal(fits, !last); /* the middle behind the last rounds to 65536 */
+        assert_int_equal(out[0], half);
+        assert_int_equal(out[1], half);
+        assert_int_equal(out[2], 0x8000 | (half + (half & 1))); /* ties to even */
+    }
+    static const float large[] = {65520.0f, 1e10f, INFINITY};
+    uint16_t out;
+    for (int i = 0; i < 3; i++)
+        assert_false(tensor_to_half(&large[i], 1, &out));
 }
 
 static void archives_of_something_else(void **state) {
@@ -449,6 +506,9 @@ int main(void) {
         TEST(views_outside_their_storage),
         TEST(files_that_contradict_themselves),
         TEST(views_are_put_in_order),
+        TEST(a_bomb_is_not_unpacked),
+        TEST(published_files_are_known_by_their_digest),
+        TEST(halves_are_rounded),
         TEST(archives_of_something_else),
         TEST(a_checkpoint_of_torch),
         TEST(th_and_safetensors_give_equal_codes),
