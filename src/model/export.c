@@ -200,7 +200,8 @@ static ecdc_status add_layer(struct list *l, const struct layer_spec *layer) {
 /* Statistics of the training: as the file has them, or, for a .th, as if each entry had been met once. */
 static ecdc_status add_statistics(struct list *l, const char *codebook, const struct tensor *embed) {
     static const char *const names[] = {".inited", ".cluster_size", ".embed_avg"};
-    const struct tensor shapes[] = {{.name = "", .rank = 1, .shape = {1}}, {.name = "", .rank = 1, .shape = {embed->shape[0]}}, *embed};
+    const struct tensor one = {.name = "", .rank = 1, .shape = {1}};
+    const struct tensor sizes = {.name = "", .rank = 1, .shape = {embed->shape[0]}}, shapes[] = {one, sizes, *embed};
     for (int i = 0; i < 3; i++) {
         const struct tensor *t = find(l, codebook, names[i]);
         ecdc_status status = ECDC_OK;

@@ -11,7 +11,7 @@ struct network; /* packed weights, model/network.h */
 struct ecdc_model {
     char *name;     /* for files: "ecdc-mini-24khz-interim", "encodec_24khz", the directory's name ... */
     char *origin;   /* path of the weight file, "embedded" or "generated" */
-    bool published; /* opened as facebook/encodec_*, or a published .th: the name means these weights to every EnCodec implementation */
+    bool published; /* opened as facebook/encodec_*, or a published .th: every EnCodec implementation knows the name */
     struct config config;
     struct checkpoint *checkpoint;
     uint64_t n_parameters;
@@ -24,7 +24,7 @@ struct ecdc_model {
     struct network *networks;  /* list of packed parts, by part and kernels */
 };
 
-/* "encodec_24khz" or "encodec_48khz" where a .th of this digest is the file that facebookresearch/encodec publishes, else NULL. */
+/* "encodec_24khz" or "encodec_48khz" where a .th of this digest is the published file, else NULL. */
 const char *model_published_name(const char *sha256);
 
 #endif

@@ -1,5 +1,6 @@
 #include "model/pickle.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,6 +140,13 @@ static ecdc_status above_mark(struct machine *m, size_t *first, size_t *n) {
     return ECDC_OK;
 }
 
+/* The action on what lies above the topmost mark. */
+static ecdc_status above_mark_do(struct machine *m, ecdc_status (*action)(struct machine *m, size_t n, size_t marks)) {
+    size_t first, n;
+    ecdc_status status = above_mark(m, &first, &n);
+    return status ? status : action(m, n, 1);
+}
+
 static const struct value *value_at(const struct machine *m, size_t index) {
     return &m->values[index];
 }
@@ -220,8 +228,8 @@ static ecdc_status run_global(struct machine *m) {
         if (equals(module, n_module, GLOBALS[i].module) && equals(name, n_name, GLOBALS[i].name))
             return push_new(m, (struct value){.kind = VALUE_GLOBAL, .as.global = i});
     return FAIL(m, ECDC_E_UNSUPPORTED,
-                "the pickle refers to %.*s.%.*s, which no state dict of tensors needs; it was not run", (int)(n_module < 200 ? n_module : 200),
-                module, (int)(n_name < 200 ? n_name : 200), name);
+                "the pickle refers to %.*s.%.*s, which no state dict of tensors needs; it was not run",
+                (int)(n_module < 200 ? n_module : 200), module, (int)(n_name < 200 ? n_name : 200), name);
 }
 
 static ecdc_status run_put(struct machine *m, size_t length_bytes) {
@@ -265,12 +273,6 @@ static ecdc_status make_tuple(struct machine *m, size_t n, size_t marks) {
     return push(m, index);
 }
 
-static ecdc_status run_tuple(struct machine *m) {
-    size_t first, n;
-    ecdc_status status = above_mark(m, &first, &n);
-    return status ? status : make_tuple(m, n, 1);
-}
-
 static ecdc_status set_item(struct machine *m, size_t dict, size_t key, size_t value) {
     size_t pair;
     ecdc_status status = make(m, (struct value){.kind = VALUE_PAIR, .as.pair = {key, value, 0}}, &pair);
@@ -303,12 +305,6 @@ static ecdc_status set_items(struct machine *m, size_t n, size_t marks) {
     return status;
 }
 
-static ecdc_status run_set_items(struct machine *m) {
-    size_t first, n;
-    ecdc_status status = above_mark(m, &first, &n);
-    return status ? status : set_items(m, n, 1);
-}
-
 /* Lists hold nothing that is looked at: what is appended is dropped. */
 static ecdc_status append(struct machine *m, size_t n, size_t marks) {
     size_t first;
@@ -318,12 +314,6 @@ static ecdc_status append(struct machine *m, size_t n, size_t marks) {
     if (!status)
         m->n_stack.n = first - marks;
     return status;
-}
-
-static ecdc_status run_appends(struct machine *m) {
-    size_t first, n;
-    ecdc_status status = above_mark(m, &first, &n);
-    return status ? status : append(m, n, 1);
 }
 
 /* ------------------------------------------------------------------------------------------- objects --- */
@@ -453,19 +443,21 @@ static ecdc_status run_one(struct machine *m, unsigned char opcode) {
     case 'r': return run_put(m, 4);
     case 'h': return run_get(m, 1);
     case 'j': return run_get(m, 4);
-    case 't': return run_tuple(m);
+    case 't': return above_mark_do(m, make_tuple);
     case 0x85: case 0x86: case 0x87: return make_tuple(m, (size_t)(opcode - 0x84), 0);
     case 's': return set_items(m, 2, 0);
-    case 'u': return run_set_items(m);
+    case 'u': return above_mark_do(m, set_items);
     case 'a': return append(m, 1, 0);
-    case 'e': return run_appends(m);
+    case 'e': return above_mark_do(m, append);
     case 'Q': return run_persistent_id(m);
     case 'R': return run_reduce(m);
     case 'b': return run_build(m);
     }
-    return FAIL(m, ECDC_E_UNSUPPORTED, "the pickle's instruction 0x%02x%s%.1s%s is none that a state dict needs; it was not run", opcode,
-                opcode > ' ' && opcode < 127 ? " (" : "", opcode > ' ' && opcode < 127 ? (const char *)&opcode : "",
-                opcode > ' ' && opcode < 127 ? ")" : "");
+    char letter[8] = "";
+    if (opcode > ' ' && opcode < 127)
+        snprintf(letter, sizeof letter, " (%c)", opcode);
+    return FAIL(m, ECDC_E_UNSUPPORTED,
+                "the pickle's instruction 0x%02x%s is none that a state dict needs; it was not run", opcode, letter);
 }
 
 /* *top is what the pickle makes. */
@@ -542,8 +534,9 @@ static ecdc_status read_view(const struct machine *m, const struct value *v, str
     if (empty || (!overflow && last < t->storage_count && count <= t->storage_count))
         return ECDC_OK;
     char text[128];
-    return ecdc_fail(m->err, ECDC_E_FORMAT, "%s: tensor %s has the shape %s from number %llu on, but its storage has %llu numbers",
-                     m->path, t->name, tensor_shape_text(t->rank, t->shape, text, sizeof text),
+    return ecdc_fail(m->err, ECDC_E_FORMAT,
+                     "%s: tensor %s has the shape %s from number %llu on, but its storage has %llu numbers", m->path,
+                     t->name, tensor_shape_text(t->rank, t->shape, text, sizeof text),
                      (unsigned long long)v->as.tensor.offset, (unsigned long long)t->storage_count);
 }
 

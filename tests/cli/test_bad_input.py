@@ -144,7 +144,7 @@ BROKEN_WEIGHTS = {
     "a deep array": (files.write_safetensors("[" * 100000, b""), "header"),
     "a NUL": (files.write_safetensors(json.dumps(HEADER).replace("lstm", "ls\0tm"), TENSORS), "header"),
     "an entry that is a number": (files.write_safetensors({**HEADER, NAME: 1}, TENSORS), f"entry for {NAME} is not an object"),
-    "no tensors": (files.write_safetensors({}, b""), ["not an EnCodec checkpoint: none of its 0 tensors", "encoder.model.*"]),
+    "no tensors": (files.write_safetensors({}, b""), "not an EnCodec checkpoint: none of its 0 tensors"),
     "a tensor missing": (files.write_safetensors({k: v for k, v in HEADER.items() if k != NAME}, TENSORS), NAME),
     "another dtype": (changed(dtype="F8"), NAME),
     "no dtype": (changed(dtype=None), f"{NAME} has no dtype"),
