@@ -29,7 +29,9 @@ struct options {
     int codebooks;   /* 0: what the bandwidth gives */
     enum { LAYOUT_CODES, LAYOUT_FLAT, LAYOUT_GIBLET } layout;
     ecdc_alignment alignment;
-    bool partial, int16;
+    bool partial;
+    const char *dtype; /* NULL: not given */
+    const char *python, *audio;
     int track; /* -1: the best */
     bool partial_input;
     bool float_samples, rescale, force;

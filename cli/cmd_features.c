@@ -23,6 +23,7 @@ struct features_run {
     struct row_maker maker;
     struct npy_shape shape;
     int64_t *row;
+    bool int16;
     int16_t *row16;
     struct output *npy, *tsv, *json; /* the last two not on a pipe */
     struct encoded result;
@@ -226,9 +227,9 @@ static ecdc_status prepare(struct features_run *f, ecdc_error *err) {
             return ecdc_fail(err, ECDC_E_ARGUMENT, "giblet's layout has no place for %d codebooks at %g kbps",
                              shape.n_codebooks, o->bandwidth_kbps);
     }
-    if (o->int16 && f->info.codebook_size > INT16_MAX + 1)
+    if (f->int16 && f->info.codebook_size > INT16_MAX + 1)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "--dtype int16 does not hold codes up to %d", f->info.codebook_size - 1);
-    f->shape = (struct npy_shape){.dtype = o->int16 ? NPY_I16 : NPY_I64};
+    f->shape = (struct npy_shape){.dtype = f->int16 ? NPY_I16 : NPY_I64};
     if (o->layout == LAYOUT_CODES) {
         f->shape.n_dims = 3;
         f->shape.dims[1] = shape.row_codebooks;
@@ -239,8 +240,8 @@ static ecdc_status prepare(struct features_run *f, ecdc_error *err) {
     }
     status = row_maker_init(&f->maker, &shape, err);
     f->row = ecdc_alloc_array(row_length(&shape), sizeof *f->row);
-    f->row16 = o->int16 ? ecdc_alloc_array(row_length(&shape), sizeof *f->row16) : NULL;
-    if (!f->row || (o->int16 && !f->row16))
+    f->row16 = f->int16 ? ecdc_alloc_array(row_length(&shape), sizeof *f->row16) : NULL;
+    if (!f->row || (f->int16 && !f->row16))
         return ecdc_fail_memory(err, "a row");
     return status;
 }
@@ -296,7 +297,9 @@ static int run(const struct options *o) {
     if (!output_format(&command_features, o, "npy") || output_is_input(o))
         return EXIT_USAGE;
 
-    struct features_run f = {.o = o};
+    if (o->dtype && strncmp(o->dtype, "int", 3) != 0)
+        return report_usage("features: --dtype %s: allowed is int64 or int16", o->dtype);
+    struct features_run f = {.o = o, .int16 = o->dtype && !strcmp(o->dtype, "int16")};
     ecdc_error err;
     ecdc_status status = prepare(&f, &err);
     if (status == ECDC_OK)

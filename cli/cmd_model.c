@@ -9,6 +9,7 @@
 #include "model/embedded.h"
 #include "model/hub_cache.h"
 #include "model/model.h"
+#include "verify.h"
 
 static int list(const struct options *o) {
     struct hub_model *cached = NULL;
@@ -65,19 +66,27 @@ static int path(const struct options *o) {
 }
 
 static int convert(const struct options *o) {
+    if (o->format && strcmp(o->format, "safetensors") != 0 && strcmp(o->format, "th") != 0)
+        return report_usage("model convert: --format %s: allowed is safetensors or th", o->format);
+    if (o->dtype && strncmp(o->dtype, "float", 5) != 0)
+        return report_usage("model convert: --dtype %s: allowed is float32 or float16", o->dtype);
+    enum export_format format = o->format && !strcmp(o->format, "th") ? EXPORT_TORCH : EXPORT_SAFETENSORS;
+    enum dtype dtype = !o->dtype || !strcmp(o->dtype, "float32") ? DTYPE_F32 : DTYPE_F16;
     ecdc_model *model;
     ecdc_error err;
     ecdc_status status = ecdc_model_open(o->arguments[1], &model, &err);
     if (status == ECDC_OK) {
-        status = model_dir_write(model, o->arguments[2], o->overwrite, &err);
+        struct model_dir_written written;
+        status = model_dir_write(model, o->arguments[2], format, o->dtype ? dtype : DTYPE_UNKNOWN, o->overwrite, &written, &err);
         if (status == ECDC_OK && o->json) {
             cJSON *json = cJSON_CreateObject();
             cJSON_AddStringToObject(json, "output", o->arguments[2]);
-            json_put_integer(json, "bytes", (int64_t)model->n_bytes);
-            cJSON_AddStringToObject(json, "sha256", ecdc_model_sha256(model));
+            cJSON_AddStringToObject(json, "file", written.file);
+            json_put_integer(json, "bytes", (int64_t)written.n_bytes);
+            cJSON_AddStringToObject(json, "sha256", written.sha256);
             json_print(json);
         } else if (status == ECDC_OK)
-            report_note(o, "%s: config.json and model.safetensors (%.1f MB)", o->arguments[2], (double)model->n_bytes / 1e6);
+            report_note(o, "%s: config.json and %s (%.1f MB)", o->arguments[2], written.file, (double)written.n_bytes / 1e6);
         ecdc_model_close(model);
     }
     return status == ECDC_OK ? EXIT_DONE : report_error(&err);
@@ -91,14 +100,18 @@ static int run(const struct options *o) {
         return path(o);
     if (!strcmp(what, "convert") && o->n_arguments == 3)
         return convert(o);
-    return report_usage("usage: ecdc model list | path MODEL | convert MODEL DIR");
+    if (!strcmp(what, "verify") && o->n_arguments == 2)
+        return verify_model(o);
+    return report_usage("usage: ecdc model list | path MODEL | convert MODEL DIR | verify MODEL");
 }
 
 const struct command command_model = {
     .name = "model",
-    .arguments = "list | path MODEL | convert MODEL DIR",
-    .summary = "models that are here; any of them as config.json + model.safetensors",
-    .options = "overwrite json",
+    .arguments = "list | path MODEL | convert MODEL DIR | verify MODEL",
+    .summary = "list: models that are here. convert: any of them as config.json + model.safetensors (for transformers) or\n"
+               "+ checkpoint.th (for facebookresearch/encodec). verify: compares codes and sound with transformers on the\n"
+               "same weights.",
+    .options = "format overwrite dtype python audio threads cpu json",
     .min_arguments = 1,
     .max_arguments = 3,
     .run = run,

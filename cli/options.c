@@ -23,17 +23,18 @@ struct option_row {
 enum {
     OPT_FORMAT = FIRST_LONG, OPT_TRACK, OPT_PARTIAL_INPUT, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR,
     OPT_MAX_TRS, OPT_CODEBOOKS, OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE,
-    OPT_SECONDS, OPT_REPEATS, OPT_PROFILE
+    OPT_SECONDS, OPT_REPEATS, OPT_PROFILE, OPT_PYTHON, OPT_AUDIO
 };
 
 static const struct option_row rows[] = {
     {"output", 'o', "FILE", "where to write; - is standard output"},
-    {"format", OPT_FORMAT, "FORMAT", "what to write (ecdc, npy, npz, wav), where the name of the output does not tell"},
+    {"format", OPT_FORMAT, "FORMAT", "what to write (ecdc, npy, npz, wav; model convert: safetensors, th),\n"
+                                 "where the name of the output does not tell"},
     {"overwrite", 'f', NULL, "replace existing outputs"},
     {"track", OPT_TRACK, "N", "audio track of the (first) input, counted from 0; ecdc info lists them\n"
                               "(default: the one that FFmpeg holds to be the best)"},
     {"partial-input", OPT_PARTIAL_INPUT, NULL, "where the input is damaged or breaks off, use what comes before"},
-    {"model", 'm', "MODEL", "default, a directory, a .safetensors file, a hub name such as\n"
+    {"model", 'm', "MODEL", "default, a directory, a .safetensors or .th file, a hub name such as\n"
                             "facebook/encodec_24khz, random:encodec_24khz (default: default)"},
     {"bandwidth", 'b', "KBPS", "1.5, 3, 6, 12 or 24 (default: 3)"},
     {"codebooks", OPT_CODEBOOKS, "K", "only the first K codebooks of the bandwidth"},
@@ -45,7 +46,11 @@ static const struct option_row rows[] = {
     {"partial", OPT_PARTIAL, NULL, "keep the last part of a TR as a row of its own"},
     {"mode", OPT_MODE, "NAME", "encodec"},
     {"hrf", OPT_HRF, "NAME", "none"},
-    {"dtype", OPT_DTYPE, "NAME", "int64 or int16 (default: int64)"},
+    {"dtype", OPT_DTYPE, "NAME", "int64 or int16 (default: int64); model convert: float32 or float16\n"
+                              "(default: as the model has it)"},
+    {"python", OPT_PYTHON, "FILE", "verify: a Python that has transformers (default: that of the active\n"
+                                   "virtual environment, else python3)"},
+    {"audio", OPT_AUDIO, "FILE", "verify: also with this sound, up to 60 s of it"},
     {"float", OPT_FLOAT, NULL, "32-bit float samples instead of 16-bit integers"},
     {"rescale", 'r', NULL, "scale a sound that is too loud instead of clipping it (decodes twice)"},
     {"force", OPT_FORCE, NULL, "decode with a model other than the one that made the codes"},
@@ -118,7 +123,8 @@ static int choose(const char *text, const char *const *names, int n) {
 }
 
 static const char *const layouts[] = {"codes", "flat", "giblet"}, *const alignments[] = {"giblet", "exact"},
-    *const formats[] = {"ecdc", "npy", "npz", "wav"}, *const dtypes[] = {"int64", "int16"};
+    *const formats[] = {"ecdc", "npy", "npz", "wav"}, *const weight_formats[] = {"safetensors", "th"},
+    *const dtypes[] = {"int64", "int16", "float32", "float16"};
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 static const char *const cpus[] = {"auto", "reference", "avx2", "avx512", "neon"}; /* in the order of ecdc_cpu */
 
@@ -155,8 +161,8 @@ static int set(struct options *o, int key, const char *v) {
         o->bandwidth_given = true;
         break;
     case OPT_FORMAT:
-        if (choose(v, formats, N_FORMATS) < 0)
-            return bad_value("format", v, "ecdc, npy, npz or wav");
+        if (choose(v, formats, N_FORMATS) < 0 && choose(v, weight_formats, 2) < 0)
+            return bad_value("format", v, "ecdc, npy, npz or wav; for model convert safetensors or th");
         o->format = v;
         break;
     case OPT_JSON: o->json = true; break;
@@ -220,10 +226,12 @@ static int set(struct options *o, int key, const char *v) {
             return bad_value("hrf", v, "none (convolution is not built yet, and has no meaning for integer codes)");
         break;
     case OPT_DTYPE:
-        if ((choice = choose(v, dtypes, 2)) < 0)
-            return bad_value("dtype", v, "int64 or int16");
-        o->int16 = choice == 1;
+        if (choose(v, dtypes, 4) < 0)
+            return bad_value("dtype", v, "int64 or int16; for model convert float32 or float16");
+        o->dtype = v;
         break;
+    case OPT_PYTHON: o->python = v; break;
+    case OPT_AUDIO: o->audio = v; break;
     case OPT_SECONDS:
         if (!parse_number(v, &o->seconds) || o->seconds > 36000)
             return bad_value("seconds", v, "a number above 0, at most 36000");

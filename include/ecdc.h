@@ -126,11 +126,14 @@ typedef struct ecdc_model_info {
 } ecdc_model_info;
 
 /** Opens a model.
- *  @param name  `default` (embedded in the library); a directory with config.json and model.safetensors; a
- *               `.safetensors` file with config.json beside it; the name of a Hugging Face model that is in the
- *               local cache, such as `facebook/encodec_24khz`; `random:encodec_24khz`: the published
+ *  @param name  `default` (embedded in the library); a directory with config.json and model.safetensors or
+ *               checkpoint.th; a `.safetensors` or `.th` file, with config.json beside it or else with the shapes of one of
+ *               the published models (any width, any number of codebooks); the name of a Hugging Face model that is in
+ *               the local cache, such as `facebook/encodec_24khz`; `random:encodec_24khz`: the published
  *               architecture at full size with generated, well-conditioned weights, the same on every machine.
- *  The file is mapped, not read: weights are unpacked when the first encoder or decoder needs them.
+ *  A `.th` is a PyTorch checkpoint as facebookresearch/encodec publishes; nothing in it is executed. The two published files
+ *  are known by their SHA-256 and are named encodec_24khz and encodec_48khz.
+ *  A safetensors file is mapped, not read: weights are unpacked when the first encoder or decoder needs them.
  *  Fails with ECDC_E_MODEL (unknown name; the message lists what exists; missing or mis-shaped tensor),
  *  ECDC_E_FORMAT (broken file), ECDC_E_IO, ECDC_E_MEMORY. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_model_open(const char *name, ecdc_model **model, ecdc_error *err);

@@ -305,3 +305,54 @@ ecdc_status archive_read(struct archive *a, size_t index, uint64_t max_bytes, vo
     *n = (size_t)e->size;
     return ECDC_OK;
 }
+
+/* -------------------------------------------------------------------------------------------- making --- */
+
+static bool add_item(zip_t *zip, const struct archive_item *item) {
+    zip_source_t *source = zip_source_buffer(zip, item->bytes, item->n, 0);
+    zip_int64_t i = source ? zip_file_add(zip, item->name, source, ZIP_FL_ENC_UTF_8) : -1;
+    if (i < 0) {
+        zip_source_free(source);
+        return false;
+    }
+    const zip_uint16_t day_one = 1 << 5 | 1; /* 1980-01-01: no clock, so that equal contents are equal files */
+    return zip_set_file_compression(zip, (zip_uint64_t)i, ZIP_CM_STORE, 0) == 0 &&
+           zip_file_set_dostime(zip, (zip_uint64_t)i, 0, day_one, 0) == 0;
+}
+
+static bool read_source(zip_source_t *source, void **image, size_t *n_bytes) {
+    zip_stat_t st;
+    if (zip_source_stat(source, &st) != 0 || !(st.valid & ZIP_STAT_SIZE) || zip_source_open(source) != 0)
+        return false;
+    void *bytes = malloc((size_t)st.size);
+    bool read = bytes && zip_source_read(source, bytes, st.size) == (zip_int64_t)st.size;
+    zip_source_close(source);
+    if (!read) {
+        free(bytes);
+        return false;
+    }
+    *image = bytes;
+    *n_bytes = (size_t)st.size;
+    return true;
+}
+
+ecdc_status archive_make(const struct archive_item *items, size_t n_items, void **image, size_t *n_bytes, ecdc_error *err) {
+    zip_source_t *source = zip_source_buffer_create(NULL, 0, 0, NULL);
+    zip_t *zip = source ? zip_open_from_source(source, ZIP_TRUNCATE, NULL) : NULL;
+    if (!zip) {
+        zip_source_free(source);
+        return ecdc_fail_memory(err, "an archive");
+    }
+    zip_source_keep(source); /* beyond zip_close, for reading what it wrote */
+    bool made = true;
+    for (size_t i = 0; made && i < n_items; i++)
+        made = add_item(zip, &items[i]);
+    if (made && zip_close(zip) == 0)
+        made = read_source(source, image, n_bytes);
+    else {
+        zip_discard(zip);
+        made = false;
+    }
+    zip_source_free(source);
+    return made ? ECDC_OK : ecdc_fail_memory(err, "an archive");
+}

@@ -1,4 +1,4 @@
-/* Zip archives, read entry by entry into memory: .th and .npz files. Nothing that an archive says about itself is
+/* Zip archives in memory: read entry by entry, or made at once; .th and .npz files. Nothing that an archive says about itself is
  * believed before it is checked: no entry costs more memory than its compressed bytes can justify, nor more than the
  * caller allows. */
 #ifndef ECDC_BASE_ARCHIVE_H
@@ -43,5 +43,15 @@ void archive_stream_close(struct archive_stream *s); /* NULL is fine */
  * ECDC_E_FORMAT (more than max_bytes, a size that is not the real one, damaged), ECDC_E_UNSUPPORTED (encrypted, another
  * method), ECDC_E_IO, ECDC_E_MEMORY. */
 ecdc_status archive_read(struct archive *a, size_t index, uint64_t max_bytes, void **bytes, size_t *n, ecdc_error *err);
+
+/* One entry of an archive to be made. */
+struct archive_item {
+    const char *name;
+    const void *bytes;
+    size_t n;
+};
+
+/* Makes an archive of stored entries, the same bytes every time; free() it. ECDC_E_MEMORY. */
+ecdc_status archive_make(const struct archive_item *items, size_t n_items, void **image, size_t *n_bytes, ecdc_error *err);
 
 #endif

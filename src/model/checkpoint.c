@@ -7,11 +7,15 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "model/names.h"
 #include "model/safetensors.h"
+#include "model/torch_file.h"
 
 struct checkpoint {
     char *path;
     struct tensor_table table;
+    struct torch_storages storages; /* what the tensors of a .th point into */
+    bool translated;
 };
 
 /* How files name the two halves of a weight with weight norm, w = g * v / |v|: PyTorch's parametrizations, and what
@@ -26,14 +30,35 @@ static const char SUFFIX_WEIGHT[] = ".weight";
 
 enum { MAX_NAME = 128 };
 
-ecdc_status checkpoint_open_safetensors(const char *path, const void *bytes, size_t n, struct checkpoint **out,
-                                        ecdc_error *err) {
+/* Gives the tensors their reference names. */
+static ecdc_status translate(struct checkpoint *c, ecdc_error *err) {
+    for (size_t i = 0; i < c->table.n; i++) {
+        struct tensor *t = &c->table.tensors[i];
+        char *name = names_to_reference(t->name);
+        if (!name)
+            return ecdc_fail_memory(err, c->path);
+        c->translated |= strcmp(name, t->name) != 0;
+        free(t->name);
+        t->name = name;
+    }
+    return c->translated ? tensor_table_finish(&c->table, c->path, err) : ECDC_OK;
+}
+
+bool checkpoint_is_torch(const char *path) {
+    size_t n = strlen(path);
+    return n > 3 && strcmp(path + n - 3, ".th") == 0;
+}
+
+ecdc_status checkpoint_open(const char *path, const void *bytes, size_t n, struct checkpoint **out, ecdc_error *err) {
     struct checkpoint *c = ecdc_alloc_zeros(1, sizeof *c);
     if (!c || !(c->path = ecdc_strdup(path))) {
         free(c);
         return ecdc_fail_memory(err, path);
     }
-    ecdc_status status = safetensors_read(path, bytes, n, &c->table, err);
+    ecdc_status status = checkpoint_is_torch(path) ? torch_file_read(path, bytes, n, &c->table, &c->storages, err)
+                                                   : safetensors_read(path, bytes, n, &c->table, err);
+    if (!status)
+        status = translate(c, err);
     if (status)
         checkpoint_close(c);
     else
@@ -45,8 +70,39 @@ void checkpoint_close(struct checkpoint *c) {
     if (!c)
         return;
     tensor_table_free(&c->table);
+    torch_storages_free(&c->storages);
     free(c->path);
     free(c);
+}
+
+const struct tensor_table *checkpoint_tensors(const struct checkpoint *c) {
+    return &c->table;
+}
+
+bool checkpoint_has_reference_names(const struct checkpoint *c) {
+    return !c->translated;
+}
+
+static bool begins_with(const char *s, const char *begin) {
+    return strncmp(s, begin, strlen(begin)) == 0;
+}
+
+ecdc_status checkpoint_recognise(const struct checkpoint *c, ecdc_error *err) {
+    char shown[320] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < c->table.n; i++) {
+        const char *name = c->table.tensors[i].name;
+        if (begins_with(name, "encoder.layers.") || begins_with(name, "decoder.layers.") ||
+            begins_with(name, "quantizer.layers."))
+            return ECDC_OK;
+        if (i < 3)
+            used += (size_t)snprintf(shown + used, sizeof shown - used, "%s%.80s", i ? ", " : "", name);
+    }
+    return ecdc_fail(err, ECDC_E_MODEL,
+                     "%s: not an EnCodec checkpoint: none of its %zu tensors is one of encoder.layers.*, decoder.layers.* and "
+                     "quantizer.layers.*.codebook.embed (transformers), or encoder.model.*, decoder.model.* and "
+                     "quantizer.vq.layers.*._codebook.embed (facebookresearch/encodec)%s%s%s", c->path, c->table.n,
+                     used ? "; it holds " : "", shown, c->table.n > 3 ? " ..." : "");
 }
 
 /* --------------------------------------------------------------------------------- finding and checking --- */
@@ -227,6 +283,9 @@ ecdc_status checkpoint_check(const struct checkpoint *c, const struct config *co
                              ecdc_error *err) {
     struct tally tally = {c, config, 0, err};
     struct architecture a;
+    ecdc_status known = checkpoint_recognise(c, err);
+    if (known)
+        return known;
     for (int part = 0; part < 2; part++) {
         (part == 0 ? architecture_encoder : architecture_decoder)(config, &a);
         for (int i = 0; i < a.n_layers; i++) {

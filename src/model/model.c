@@ -11,14 +11,20 @@
 #include "model/embedded.h"
 #include "model/file.h"
 #include "model/hub_cache.h"
+#include "model/infer.h"
 #include "model/network.h"
 #include "model/random.h"
 
 enum { MAX_CONFIG = 1 << 20 };
 
-static const char POSSIBLE[] = "possible are `default`, a directory with config.json and model.safetensors, a "
-                               ".safetensors file with config.json beside it, a Hugging Face model in the local cache "
-                               "(organisation/name), `random:encodec_24khz` and `random:encodec_48khz`";
+static const char POSSIBLE[] = "possible are `default`, a directory with config.json and model.safetensors or checkpoint.th, a "
+                               ".safetensors or .th file, a Hugging Face model in the local cache (organisation/name), "
+                               "`random:encodec_24khz` and `random:encodec_48khz`";
+
+/* The SHA-256 of the files that facebookresearch/encodec publishes begins as their names say: encodec_24khz-d7cc33bc.th */
+static const struct {
+    const char *sha256, *name;
+} PUBLISHED[] = {{"d7cc33bc", "encodec_24khz"}, {"7e698e3e", "encodec_48khz"}};
 
 /* ------------------------------------------------------------------------------------------- opening --- */
 
@@ -75,15 +81,21 @@ static ecdc_status open_random(const char *name, struct ecdc_model *m, ecdc_erro
     return status;
 }
 
-static ecdc_status open_files(const char *config_path, const char *weights_path, struct ecdc_model *m,
-                              ecdc_error *err) {
+static ecdc_status read_config(const char *path, struct config *config, ecdc_error *err) {
     char *text;
     size_t n;
-    ecdc_status status = file_read_text(config_path, MAX_CONFIG, &text, &n, err);
+    ecdc_status status = file_read_text(path, MAX_CONFIG, &text, &n, err);
     if (status)
         return status;
-    status = config_parse(config_path, text, n, &m->config, err);
+    status = config_parse(path, text, n, config, err);
     free(text);
+    return status;
+}
+
+/* Without a file config_path the config is left to infer_config, once the tensors are known. */
+static ecdc_status open_files(const char *config_path, const char *weights_path, struct ecdc_model *m,
+                              ecdc_error *err) {
+    ecdc_status status = file_is_regular(config_path) ? read_config(config_path, &m->config, err) : ECDC_OK;
     if (status)
         return status;
     if (!(m->origin = ecdc_strdup(weights_path)))
@@ -107,19 +119,21 @@ static char *directory_name(const char *directory) {
 static ecdc_status open_directory(const char *directory, const char *name, struct ecdc_model *m, ecdc_error *err) {
     m->name = name ? ecdc_strdup(name) : directory_name(directory);
     char *config = ecdc_strfmt("%s/config.json", directory), *weights = ecdc_strfmt("%s/model.safetensors", directory);
+    char *torch = ecdc_strfmt("%s/checkpoint.th", directory);
     ecdc_status status;
-    if (!m->name || !config || !weights) {
+    if (!m->name || !config || !weights || !torch) {
         status = ecdc_fail_memory(err, "a model");
-    } else if (!file_is_regular(config) || !file_is_regular(weights)) {
-        bool no_config = !file_is_regular(config), no_weights = !file_is_regular(weights);
+    } else if (!file_is_regular(config) || (!file_is_regular(weights) && !file_is_regular(torch))) {
+        bool no_config = !file_is_regular(config), no_weights = !file_is_regular(weights) && !file_is_regular(torch);
         status = ecdc_fail(err, ECDC_E_MODEL, "the directory %s is not a model: it holds no %s%s%s", directory,
                            no_config ? "config.json" : "", no_config && no_weights ? " and no " : "",
-                           no_weights ? "model.safetensors" : "");
+                           no_weights ? "model.safetensors or checkpoint.th" : "");
     } else {
-        status = open_files(config, weights, m, err);
+        status = open_files(config, file_is_regular(weights) ? weights : torch, m, err);
     }
     free(config);
     free(weights);
+    free(torch);
     return status;
 }
 
@@ -128,12 +142,12 @@ static bool ends_with(const char *s, const char *end) {
     return n > k && strcmp(s + n - k, end) == 0;
 }
 
-/* DIR/model.safetensors is named after DIR, any other file after itself. */
+/* DIR/model.safetensors and DIR/checkpoint.th are named after DIR, any other file after itself. */
 static char *weights_name(const char *path, const char *directory) {
     const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
-    if (strcmp(file, "model.safetensors") == 0)
+    if (strcmp(file, "model.safetensors") == 0 || strcmp(file, "checkpoint.th") == 0)
         return directory_name(directory);
-    return ecdc_strfmt("%.*s", (int)(strlen(file) - strlen(".safetensors")), file);
+    return ecdc_strfmt("%.*s", (int)(strrchr(file, '.') - file), file);
 }
 
 static ecdc_status open_weights(const char *path, struct ecdc_model *m, ecdc_error *err) {
@@ -141,14 +155,7 @@ static ecdc_status open_weights(const char *path, struct ecdc_model *m, ecdc_err
     char *directory = slash ? ecdc_strfmt("%.*s", (int)(slash - path) + 1, path) : ecdc_strdup("./");
     char *config = directory ? ecdc_strfmt("%sconfig.json", directory) : NULL;
     m->name = directory ? weights_name(path, directory) : NULL;
-    ecdc_status status;
-    if (!config || !m->name)
-        status = ecdc_fail_memory(err, "a model");
-    else if (!file_is_regular(config))
-        status = ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: there is no config.json beside it (%s does not exist), and the "
-                           "architecture cannot yet be told from the tensors alone", path, config);
-    else
-        status = open_files(config, path, m, err);
+    ecdc_status status = config && m->name ? open_files(config, path, m, err) : ecdc_fail_memory(err, "a model");
     free(directory);
     free(config);
     return status;
@@ -186,18 +193,32 @@ static ecdc_status open_named(const char *name, struct ecdc_model *m, ecdc_error
     if (file_is_directory(name))
         return open_directory(name, NULL, m, err);
     if (file_is_regular(name)) {
-        if (ends_with(name, ".safetensors"))
+        if (ends_with(name, ".safetensors") || checkpoint_is_torch(name))
             return open_weights(name, m, err);
-        if (ends_with(name, ".th"))
-            return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: PyTorch checkpoints (.th) cannot be read yet; load it with "
-                             "transformers and save it as safetensors", name);
-        return ecdc_fail(err, ECDC_E_MODEL, "%s is not a model file: its name does not end in .safetensors", name);
+        return ecdc_fail(err, ECDC_E_MODEL, "%s is not a model file: its name ends neither in .safetensors nor in .th", name);
     }
     if (looks_like_path(name))
         return ecdc_fail(err, ECDC_E_MODEL, "no model %s: there is no such file or directory; %s", name, POSSIBLE);
     if (hub_cache_is_name(name))
         return open_hub(name, m, err);
     return ecdc_fail(err, ECDC_E_MODEL, "no model `%s`: there is no file or directory of that name; %s", name, POSSIBLE);
+}
+
+const char *model_published_name(const char *sha256) {
+    for (size_t i = 0; i < sizeof PUBLISHED / sizeof *PUBLISHED; i++)
+        if (strncmp(sha256, PUBLISHED[i].sha256, strlen(PUBLISHED[i].sha256)) == 0)
+            return PUBLISHED[i].name;
+    return NULL;
+}
+
+/* A file with the bytes of a published one has its name, too, whatever it is called. */
+static ecdc_status recognise_published(struct ecdc_model *m, ecdc_error *err) {
+    const char *name = checkpoint_is_torch(m->origin) ? model_published_name(ecdc_model_sha256(m)) : NULL;
+    if (!name)
+        return ECDC_OK;
+    free(m->name);
+    m->published = true;
+    return (m->name = ecdc_strdup(name)) ? ECDC_OK : ecdc_fail_memory(err, "a model");
 }
 
 ecdc_status ecdc_model_open(const char *name, ecdc_model **model, ecdc_error *err) {
@@ -208,9 +229,13 @@ ecdc_status ecdc_model_open(const char *name, ecdc_model **model, ecdc_error *er
         return ecdc_fail_memory(err, "a model");
     ecdc_status status = open_named(name, m, err);
     if (!status)
-        status = checkpoint_open_safetensors(m->origin, m->bytes, m->n_bytes, &m->checkpoint, err);
+        status = checkpoint_open(m->origin, m->bytes, m->n_bytes, &m->checkpoint, err);
+    if (!status && m->config.n_ratios == 0) /* no config.json came with it */
+        status = infer_config(m->origin, m->checkpoint, &m->config, err);
     if (!status)
         status = checkpoint_check(m->checkpoint, &m->config, &m->n_parameters, err);
+    if (!status)
+        status = recognise_published(m, err);
     if (status)
         ecdc_model_close(m);
     else

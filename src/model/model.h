@@ -11,11 +11,11 @@ struct network; /* packed weights, model/network.h */
 struct ecdc_model {
     char *name;     /* for files: "ecdc-mini-24khz-interim", "encodec_24khz", the directory's name ... */
     char *origin;   /* path of the weight file, "embedded" or "generated" */
-    bool published; /* opened as facebook/encodec_*: the name means these weights to every EnCodec implementation */
+    bool published; /* opened as facebook/encodec_*, or a published .th: every EnCodec implementation knows the name */
     struct config config;
     struct checkpoint *checkpoint;
     uint64_t n_parameters;
-    const void *bytes; /* the safetensors image: mapped, embedded or generated */
+    const void *bytes; /* of the weight file: mapped, embedded or generated */
     size_t n_bytes;
     enum { MODEL_BYTES_STATIC, MODEL_BYTES_MAPPED, MODEL_BYTES_HEAP } bytes_kind;
 
@@ -23,5 +23,8 @@ struct ecdc_model {
     char sha256[65];           /* empty until asked for */
     struct network *networks;  /* list of packed parts, by part and kernels */
 };
+
+/* "encodec_24khz" or "encodec_48khz" where a .th of this digest is the published file, else NULL. */
+const char *model_published_name(const char *sha256);
 
 #endif

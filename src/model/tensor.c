@@ -158,3 +158,37 @@ bool tensor_read(const struct tensor *t, float *out) {
     }
     return all_finite(out, n);
 }
+
+static uint16_t half_from_float(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    if (magnitude >= 0x47800000) /* 2^16 and more, infinity, not a number */
+        return (uint16_t)(sign | 0x7c00);
+    uint32_t mantissa, shift;
+    if (magnitude >= 0x38800000) { /* 2^-14 and more: rebias the exponent from 127 to 15, drop 13 bits */
+        mantissa = magnitude - ((uint32_t)(127 - 15) << 23);
+        shift = 13;
+    } else { /* a multiple of 2^-24, below half of which there is nothing */
+        uint32_t exponent = magnitude >> 23;
+        if (exponent < 102)
+            return (uint16_t)sign;
+        mantissa = (magnitude & 0x7fffff) | 0x800000;
+        shift = 126 - exponent;
+    }
+    uint32_t kept = mantissa >> shift, rest = mantissa & ((1u << shift) - 1), half = 1u << (shift - 1);
+    kept += rest > half || (rest == half && (kept & 1));
+    return (uint16_t)(sign | kept); /* a carry into the exponent is right */
+}
+
+bool tensor_to_half(const float *values, size_t n, uint16_t *out) {
+    bool finite = true;
+    for (size_t i = 0; i < n; i++) {
+        float value;
+        memcpy(&value, (const char *)values + i * sizeof value, sizeof value);
+        uint16_t half = half_from_float(value);
+        memcpy((char *)out + i * sizeof half, &half, sizeof half);
+        finite &= (half & 0x7c00) != 0x7c00;
+    }
+    return finite;
+}

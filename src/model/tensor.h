@@ -52,4 +52,7 @@ const char *tensor_shape_text(int rank, const uint64_t *shape, char *buffer, siz
  * False where a result is infinite or not a number. */
 bool tensor_read(const struct tensor *t, float *out);
 
+/* Rounds to half precision, to nearest, ties to even. `out` may be the same memory. False where a result is beyond its range. */
+bool tensor_to_half(const float *values, size_t n, uint16_t *out);
+
 #endif

@@ -38,7 +38,7 @@ static int free_fixture(void **state) {
 static struct checkpoint *open_image(const void *bytes, size_t n) {
     struct checkpoint *c;
     ecdc_error err;
-    if (checkpoint_open_safetensors("dir/model.safetensors", bytes, n, &c, &err))
+    if (checkpoint_open("dir/model.safetensors", bytes, n, &c, &err))
         fail_msg("%s", err.message);
     return c;
 }
@@ -414,7 +414,7 @@ static void broken_images_are_not_opened(void **state) {
     const struct fixture *f = *state;
     struct checkpoint *c = NULL;
     ecdc_error err;
-    assert_int_equal(checkpoint_open_safetensors("p", f->bytes, 5000, &c, &err), ECDC_E_FORMAT);
+    assert_int_equal(checkpoint_open("p", f->bytes, 5000, &c, &err), ECDC_E_FORMAT);
     assert_null(c);
     checkpoint_close(NULL);
 }

@@ -155,10 +155,11 @@ static void incomplete_models(void **state) {
     expect_refusal(in_directory(dir, "half"), ECDC_E_MODEL, "holds no model.safetensors");
     write_text(in_directory(dir, "bare/model.safetensors"), "12345678{}");
     expect_refusal(in_directory(dir, "bare"), ECDC_E_MODEL, "holds no config.json");
-    expect_refusal(in_directory(dir, "bare/model.safetensors"), ECDC_E_UNSUPPORTED, "there is no config.json beside it");
+    expect_refusal(in_directory(dir, "bare/model.safetensors"), ECDC_E_FORMAT, "not a safetensors file");
     write_text(in_directory(dir, "bare/checkpoint.th"), "PK");
-    expect_refusal(in_directory(dir, "bare/checkpoint.th"), ECDC_E_UNSUPPORTED, "(.th) cannot be read yet");
-    expect_refusal(in_directory(dir, "empty/readme"), ECDC_E_MODEL, "does not end in .safetensors");
+    expect_refusal(in_directory(dir, "bare"), ECDC_E_MODEL, "holds no config.json");
+    expect_refusal(in_directory(dir, "bare/checkpoint.th"), ECDC_E_FORMAT, "checkpoint.th: not a zip archive, or cut short");
+    expect_refusal(in_directory(dir, "empty/readme"), ECDC_E_MODEL, "ends neither in .safetensors nor in .th");
 }
 
 static void broken_models(void **state) {
@@ -174,7 +175,7 @@ static void broken_models(void **state) {
     write_text(weights, "1234");
     expect_refusal(in_directory(dir, "tiny"), ECDC_E_FORMAT, "it has 4 bytes");
     write_file(weights, "\2\0\0\0\0\0\0\0{}", 10);
-    expect_refusal(in_directory(dir, "tiny"), ECDC_E_MODEL, "no tensor encoder.layers.0.conv.weight");
+    expect_refusal(in_directory(dir, "tiny"), ECDC_E_MODEL, "not an EnCodec checkpoint: none of its 0 tensors");
     char *big = calloc(1, 2 << 20);
     write_file(config, big, 2 << 20);
     free(big);

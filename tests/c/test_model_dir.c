@@ -25,7 +25,7 @@ static void a_written_model_is_the_model(void **state) {
     const char *dir = in_directory(*state, "new"), *fixture = in_directory(ECDC_TEST_DATA, "tiny24");
     ecdc_model *model = open_model(fixture);
     ecdc_error err;
-    if (model_dir_write(model, dir, false, &err))
+    if (model_dir_write(model, dir, EXPORT_SAFETENSORS, DTYPE_UNKNOWN, false, NULL, &err))
         fail_msg("%s", err.message);
     expect_equal_files(in_directory(dir, "model.safetensors"), in_directory(fixture, "model.safetensors"));
     ecdc_model *copy = open_model(dir);
@@ -33,7 +33,7 @@ static void a_written_model_is_the_model(void **state) {
     assert_string_equal(ecdc_model_sha256(copy), ecdc_model_sha256(model));
 
     /* over itself, while it is mapped */
-    assert_int_equal(model_dir_write(copy, dir, true, NULL), ECDC_OK);
+    assert_int_equal(model_dir_write(copy, dir, EXPORT_SAFETENSORS, DTYPE_UNKNOWN, true, NULL, NULL), ECDC_OK);
     expect_equal_files(in_directory(dir, "model.safetensors"), in_directory(fixture, "model.safetensors"));
     ecdc_model_close(copy);
     ecdc_model_close(model);
@@ -47,7 +47,7 @@ static void nothing_is_overwritten_unasked(void **state) {
         const char *path = in_directory(dir, files[i]), *other = in_directory(dir, files[1 - i]);
         write_text(path, "mine");
         ecdc_error err;
-        assert_int_equal(model_dir_write(model, dir, false, &err), ECDC_E_EXISTS);
+        assert_int_equal(model_dir_write(model, dir, EXPORT_SAFETENSORS, DTYPE_UNKNOWN, false, NULL, &err), ECDC_E_EXISTS);
         assert_message(err, files[i]);
         size_t n;
         char *text = read_file(path, &n);
@@ -62,10 +62,10 @@ static void nothing_is_overwritten_unasked(void **state) {
 static void directories_that_cannot_be(void **state) {
     ecdc_model *model = open_model(in_directory(ECDC_TEST_DATA, "tiny24"));
     ecdc_error err;
-    assert_int_equal(model_dir_write(model, in_directory(*state, "a/b"), false, &err), ECDC_E_IO);
+    assert_int_equal(model_dir_write(model, in_directory(*state, "a/b"), EXPORT_SAFETENSORS, DTYPE_UNKNOWN, false, NULL, &err), ECDC_E_IO);
     assert_message(err, "its parent does not exist");
     write_text(in_directory(*state, "file"), "x");
-    assert_int_equal(model_dir_write(model, in_directory(*state, "file"), false, &err), ECDC_E_IO);
+    assert_int_equal(model_dir_write(model, in_directory(*state, "file"), EXPORT_SAFETENSORS, DTYPE_UNKNOWN, false, NULL, &err), ECDC_E_IO);
     assert_message(err, "is not a directory");
     ecdc_model_close(model);
 }

@@ -1,0 +1,189 @@
+/* ecdc model verify: runs verify.py, which is part of this program, with a Python that has transformers. */
+#include "verify.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "media/mix.h"
+#include "media/model_dir.h"
+#include "media/wav.h"
+#include "model/file.h"
+
+extern char **environ;
+
+#ifndef ECDC_VERIFY_PROGRAM
+#error "verify.c needs ECDC_VERIFY_PROGRAM, the path of verify.py as a string literal"
+#endif
+__asm__(".pushsection .rodata\n"
+        "ecdc_verify_program:\n.incbin \"" ECDC_VERIFY_PROGRAM "\"\n.byte 0\n"
+        ".popsection\n");
+extern const char ecdc_verify_program[];
+
+enum { LACKS_PACKAGES = 77, CANNOT_RUN = 127, MAX_AUDIO_S = 60, MAX_ARGUMENTS = 16, PIECE = 16384 };
+
+struct verification {
+    const struct options *o;
+    char *work;      /* a temporary directory */
+    char *directory; /* what transformers loads */
+    char *audio;     /* a WAV, or "" */
+};
+
+/* ------------------------------------------------------------------------------------------ preparations --- */
+
+static ecdc_status make_work(struct verification *v, ecdc_error *err) {
+    const char *base = getenv("TMPDIR");
+    char *path = ecdc_strfmt("%s/ecdc-verify-XXXXXX", base && *base ? base : "/tmp");
+    if (!path)
+        return ecdc_fail_memory(err, "a path");
+    if (!mkdtemp(path)) {
+        ecdc_status status = ecdc_fail(err, ECDC_E_IO, "cannot make a directory in %s", base && *base ? base : "/tmp");
+        free(path);
+        return status;
+    }
+    v->work = path;
+    return ECDC_OK;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static void clean_up(struct verification *v) {
+    if (v->work)
+        nftw(v->work, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    free(v->work);
+    free(v->directory);
+    free(v->audio);
+}
+
+/* The user's own directory where transformers can load it, else the same weights in its form. */
+static ecdc_status find_directory(struct verification *v, const ecdc_model *model, ecdc_error *err) {
+    const char *name = v->o->arguments[1];
+    char *weights = ecdc_strfmt("%s/model.safetensors", name);
+    if (!weights)
+        return ecdc_fail_memory(err, "a path");
+    bool loadable = file_is_directory(name) && file_is_regular(weights);
+    free(weights);
+    v->directory = loadable ? ecdc_strdup(name) : ecdc_strfmt("%s/model", v->work);
+    if (!v->directory)
+        return ecdc_fail_memory(err, "a path");
+    return loadable ? ECDC_OK : model_dir_write(model, v->directory, EXPORT_SAFETENSORS, DTYPE_UNKNOWN, false, NULL, err);
+}
+
+static ecdc_status copy_sound(ecdc_reader *reader, struct wav_writer *w, int64_t left, ecdc_error *err) {
+    float samples[PIECE * MIX_MAX_CHANNELS];
+    size_t n = 1;
+    ecdc_status status = ECDC_OK;
+    while (!status && n > 0 && left > 0) {
+        status = ecdc_reader_read(reader, samples, left < PIECE ? (size_t)left : PIECE, &n, err);
+        if (!status && n > 0)
+            status = wav_write(w, samples, n, err);
+        left -= (int64_t)n;
+    }
+    return status;
+}
+
+/* --audio at the model's rate and with its channels, so that both programs read the same samples. */
+static ecdc_status write_audio(struct verification *v, const ecdc_model *model, ecdc_error *err) {
+    if (!(v->audio = v->o->audio ? ecdc_strfmt("%s/audio.wav", v->work) : ecdc_strdup("")))
+        return ecdc_fail_memory(err, "a path");
+    if (!v->o->audio)
+        return ECDC_OK;
+    ecdc_model_info info;
+    ecdc_model_get_info(model, &info);
+    ecdc_reader_settings settings = ecdc_default_reader_settings();
+    settings.rate_hz = info.sampling_rate_hz;
+    settings.channels = info.channels;
+    ecdc_reader *reader = NULL;
+    struct output *output = NULL;
+    struct wav_writer *w = NULL;
+    ecdc_status status = ecdc_reader_open(v->o->audio, &settings, &reader, err);
+    if (!status && !(status = output_open(v->audio, false, false, &output, err)) &&
+        !(status = wav_open(output, info.sampling_rate_hz, info.channels, true, -1, &w, err)) &&
+        !(status = copy_sound(reader, w, (int64_t)MAX_AUDIO_S * info.sampling_rate_hz, err)) &&
+        !(status = wav_finish(w, err))) {
+        status = output_commit(output, err);
+        output = NULL;
+    }
+    wav_free(w);
+    output_discard(output);
+    ecdc_reader_close(reader);
+    return status;
+}
+
+/* ----------------------------------------------------------------------------------------------- running --- */
+
+/* The exit status of the program under this Python. */
+static int run_program(const struct verification *v, const char *python, const char *self) {
+    const struct options *o = v->o;
+    char threads[16];
+    static const char *const cpus[] = {"auto", "reference", "avx2", "avx512", "neon"}; /* in the order of ecdc_cpu */
+    snprintf(threads, sizeof threads, "%d", o->threads);
+    const char *arguments[MAX_ARGUMENTS] = {python,   "-c",     ecdc_verify_program, self, o->arguments[1], v->directory,
+                                            v->work,  v->audio, o->json ? "1" : "0", "--cpu", cpus[o->cpu]};
+    if (o->threads) {
+        arguments[11] = "--threads";
+        arguments[12] = threads;
+    }
+    pid_t child;
+    int state;
+    if (posix_spawnp(&child, python, NULL, NULL, (char *const *)arguments, environ) != 0)
+        return CANNOT_RUN;
+    while (waitpid(child, &state, 0) < 0)
+        if (errno != EINTR)
+            return CANNOT_RUN;
+    return WIFEXITED(state) ? WEXITSTATUS(state) : CANNOT_RUN;
+}
+
+/* The Pythons that may have transformers, one after the other. */
+static int run_somewhere(const struct verification *v, const char *self, ecdc_error *err) {
+    const char *environment = getenv("VIRTUAL_ENV");
+    char *in_environment = environment && *environment ? ecdc_strfmt("%s/bin/python", environment) : NULL;
+    const char *candidates[] = {v->o->python, v->o->python ? NULL : in_environment, v->o->python ? NULL : "python3"};
+    int status = LACKS_PACKAGES;
+    char tried[512] = "";
+    size_t used = 0;
+    for (int i = 0; i < 3 && (status == LACKS_PACKAGES || status == CANNOT_RUN); i++) {
+        if (!candidates[i])
+            continue;
+        status = run_program(v, candidates[i], self);
+        if (used < sizeof tried)
+            used += (size_t)snprintf(tried + used, sizeof tried - used, "%s%s %s", used ? "; " : "", candidates[i],
+                                     status == CANNOT_RUN ? "cannot be run" : "lacks numpy, torch or transformers");
+    }
+    free(in_environment);
+    if (status == LACKS_PACKAGES || status == CANNOT_RUN)
+        ecdc_fail(err, ECDC_E_UNSUPPORTED, "verify needs a Python with transformers: %s. In a virtual environment, `pip install "
+                  "torch transformers`, then name its Python with --python FILE", tried);
+    return status;
+}
+
+int verify_model(const struct options *o) {
+    struct verification v = {.o = o};
+    ecdc_model *model = NULL;
+    ecdc_error err;
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    int result = LACKS_PACKAGES;
+    ecdc_status status = n > 0 ? ecdc_model_open(o->arguments[1], &model, &err)
+                               : ecdc_fail(&err, ECDC_E_IO, "cannot tell where this program lies (/proc/self/exe)");
+    if (!status && !(status = make_work(&v, &err)) && !(status = find_directory(&v, model, &err)) &&
+        !(status = write_audio(&v, model, &err))) {
+        self[n] = '\0';
+        result = run_somewhere(&v, self, &err);
+    }
+    ecdc_model_close(model);
+    clean_up(&v);
+    if (status || result == LACKS_PACKAGES || result == CANNOT_RUN)
+        return report_error(&err);
+    return result == 0 ? EXIT_DONE : EXIT_FAILED;
+}
