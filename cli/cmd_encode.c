@@ -6,6 +6,7 @@
 #include "codes_out.h"
 #include "encode_stream.h"
 #include "json_out.h"
+#include "model_open.h"
 #include "paths.h"
 
 static ecdc_status write_frames(void *context, const int32_t *codes, size_t n_frames, int64_t samples_read, bool *stop,
@@ -28,7 +29,7 @@ static int run(const struct options *o) {
     struct encoded result;
     ecdc_settings settings = settings_of(o);
     int n_codebooks = 0;
-    ecdc_status status = ecdc_model_open(o->model, &model, &err);
+    ecdc_status status = model_open(o, o->model, &model, &err);
     if (status == ECDC_OK)
         status = ecdc_model_codebooks(model, o->bandwidth_kbps, &n_codebooks, &err);
     if (status == ECDC_OK)

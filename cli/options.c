@@ -30,7 +30,8 @@ static const struct option_row rows[] = {
     {"format", OPT_FORMAT, "FORMAT", "what to write (ecdc, npy, wav), where the name of the output does not tell"},
     {"overwrite", 'f', NULL, "replace existing outputs"},
     {"model", 'm', "MODEL", "default, a directory, a .safetensors file, a hub name such as\n"
-                            "facebook/encodec_24khz, random:encodec_24khz (default: default)"},
+                            "facebook/encodec_24khz (downloaded once), random:encodec_24khz\n"
+                            "(default: default)"},
     {"bandwidth", 'b', "KBPS", "1.5, 3, 6, 12 or 24 (default: 3)"},
     {"codebooks", OPT_CODEBOOKS, "K", "only the first K codebooks of the bandwidth"},
     {"tr", OPT_TR, "SECONDS", "repetition time, a decimal or a fraction such as 2/3 (default: 1.5)"},

@@ -24,4 +24,7 @@ struct ecdc_model {
     struct network *networks;  /* list of packed parts, by part and kernels */
 };
 
+/* Whether ecdc_model_open looks for this name in the cache of the hub: nothing else has it. */
+bool model_is_hub_name(const char *name);
+
 #endif
