@@ -38,7 +38,7 @@ static void say_waiting(void *context, const char *reason, double seconds) {
     if (seconds > 0)
         report_note(t->options, "%s; trying again in %.0f s", reason, seconds);
     else
-        report_note(t->options, "%s; waiting", reason);
+        report_note(t->options, "%s; %s", reason, seconds < 0 ? "waiting" : "trying again");
 }
 
 static int stop(void *context) {

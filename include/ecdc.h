@@ -166,7 +166,7 @@ typedef struct ecdc_hub_settings {
     void (*announce)(void *context, const ecdc_hub_plan *plan);
     /** As bytes arrive: those done so far (from earlier downloads, too), and all. */
     void (*progress)(void *context, uint64_t n_bytes_done, uint64_t n_bytes);
-    /** Before a pause of that many seconds (0: unknown) for a reason such as "https://... answers HTTP 503". */
+    /** Before a pause of that many seconds (below 0: unknown) for a reason such as "https://... answers HTTP 503". */
     void (*waiting)(void *context, const char *reason, double seconds);
     /** Asked now and then: anything but 0 ends the call with ECDC_E_STOPPED. What has come is kept for the next time. */
     int (*stop)(void *context);

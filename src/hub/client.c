@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "base/memory.h"
@@ -111,6 +112,10 @@ static enum http_outcome try_once(struct exchange *x, char **url, struct http_an
             *reason = "it redirects in circles";
             return HTTP_IMPOSSIBLE;
         }
+        if (strncasecmp(*url, "https:", 6) == 0 && strncasecmp(answer->location, "https:", 6) != 0) {
+            *reason = "it redirects away from https";
+            return HTTP_IMPOSSIBLE;
+        }
         free(*url);
         *url = answer->location;
         answer->location = NULL;
@@ -166,7 +171,8 @@ static ecdc_status ask(struct exchange *x, struct http_answer *answer, ecdc_erro
         else if (outcome == HTTP_REFUSED)
             status = ecdc_fail(err, x->status, "%s", x->failure.message);
         else if (outcome == HTTP_IMPOSSIBLE)
-            status = refusal_of_connection(x->client, x->file, reason, err);
+            status = ecdc_fail(err, ECDC_E_IO, "%s of %s cannot be downloaded from %s: %s", x->file->name,
+                               x->file->repository, x->client->environment.endpoint, reason);
         else if (outcome == HTTP_ANSWERED && !may_pass(answer->code))
             return ECDC_OK;
         else

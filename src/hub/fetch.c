@@ -1,6 +1,6 @@
 /* ecdc_hub_fetch: a model comes into the cache. First every file's headers, then the small files into memory, to see what it
- * is; then the announcement; then the cache is written: small files, weights, and last the ref, so that a revision never points to a
- * commit that is not complete. */
+ * is; then the announcement; then the cache is written: small files, weights, and last the ref, so that a revision never
+ * points to a commit that is not complete. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,14 +245,19 @@ ecdc_status ecdc_hub_fetch(const char *name, const ecdc_hub_settings *settings, 
     if (!name)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "ecdc_hub_fetch: the name is NULL");
     const ecdc_hub_settings silent = ecdc_default_hub_settings();
-    const char *offline = hub_offline();
-    if (!offline)
-        return fetch_online(name, settings ? settings : &silent, err);
+    const char *offline = hub_offline(), *at = strchr(name, '@');
     char *directory = NULL;
     ecdc_error why;
-    ecdc_status status = hub_cache_find(name, &directory, &why);
+    ecdc_status cached = hub_cache_find(name, &directory, &why);
     free(directory);
-    if (status == ECDC_E_MODEL)
+    if (!cached && (offline || (at && hub_cache_is_commit(at + 1)))) /* a commit is what it is for ever */
+        return ECDC_OK;
+    if (offline && cached == ECDC_E_MODEL)
         return refusal_of_offline(name, offline, why.message, err);
-    return status ? ecdc_fail(err, status, "%s", why.message) : ECDC_OK;
+    if (offline || cached == ECDC_E_ARGUMENT)
+        return ecdc_fail(err, cached, "%s", why.message);
+    ecdc_status status = fetch_online(name, settings ? settings : &silent, &why);
+    if (status)
+        ecdc_fail(err, status, "%s%s", why.message, cached ? "" : "; what the cache holds can be used as it is");
+    return status;
 }

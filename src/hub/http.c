@@ -13,14 +13,19 @@ enum { MAX_DROPPED = 1 << 20 }; /* bytes of a body that nobody wants */
 
 struct http {
     CURL *curl; /* keeps the connection for the next request */
+    struct curl_slist *headers;
     char reason[CURL_ERROR_SIZE];
 };
 
 struct http *http_new(void) {
     struct http *http = ecdc_alloc_zeros(1, sizeof *http);
-    if (http && !(http->curl = curl_easy_init())) {
-        free(http);
-        http = NULL;
+    if (!http)
+        return NULL;
+    http->curl = curl_easy_init();
+    http->headers = curl_slist_append(NULL, "Accept-Encoding: identity"); /* sizes and offsets are those of the file */
+    if (!http->curl || !http->headers) {
+        http_free(http);
+        return NULL;
     }
     return http;
 }
@@ -29,6 +34,7 @@ void http_free(struct http *http) {
     if (!http)
         return;
     curl_easy_cleanup(http->curl);
+    curl_slist_free_all(http->headers);
     free(http);
 }
 
@@ -132,6 +138,7 @@ static bool set_up(CURL *curl, const struct http_request *r, struct transfer *t)
                 !curl_easy_setopt(curl, CURLOPT_USERAGENT, "ecdc/" ECDC_VERSION_STRING) &&
                 !curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, t->http->reason);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L); /* a library leaves the process's signals alone */
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, t->http->headers);
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)r->connect_timeout_s);
     if (r->head) {

@@ -58,7 +58,9 @@ ecdc_status refusal_of_tries(const struct hub_client *c, const struct hub_file *
                              const char *reason, int n_tries, ecdc_error *err) {
     const char *endpoint = c->environment.endpoint;
     if (reason && !c->answered)
-        return refusal_of_connection(c, file, reason, err);
+        return ecdc_fail(err, ECDC_E_IO, "%s cannot be downloaded: no connection to %s (%s); where there is no network, run `ecdc "
+                         "model fetch %s` on a machine that has one and shares the Hugging Face cache, or use -m default",
+                         file->repository, endpoint, reason, file->repository);
     if (reason)
         return ecdc_fail(err, ECDC_E_IO, "%s of %s: the connection to %s failed %d times in a row (%s); what has come is kept, "
                          "the next try goes on from there", file->name, file->repository, endpoint, n_tries, reason);
@@ -70,13 +72,6 @@ ecdc_status refusal_of_tries(const struct hub_client *c, const struct hub_file *
                          "(HF_TOKEN) raises the limit", endpoint, n_tries);
     return ecdc_fail(err, ECDC_E_IO, "%s fails (HTTP %d for %s of %s, %d tr%s): try again later", endpoint, answer->code,
                      file->name, file->repository, n_tries, n_tries == 1 ? "y" : "ies");
-}
-
-ecdc_status refusal_of_connection(const struct hub_client *c, const struct hub_file *file, const char *reason,
-                                  ecdc_error *err) {
-    return ecdc_fail(err, ECDC_E_IO, "%s cannot be downloaded: no connection to %s (%s); where there is no network, run `ecdc "
-                     "model fetch %s` on a machine that has one and shares the Hugging Face cache, or use -m default",
-                     file->repository, c->environment.endpoint, reason, file->repository);
 }
 
 ecdc_status refusal_of_offline(const char *name, const char *offline, const char *missing, ecdc_error *err) {

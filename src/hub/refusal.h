@@ -10,9 +10,6 @@ ecdc_status refusal_of_answer(const struct hub_client *c, const struct hub_file 
 /* Codes and broken connections that might have passed, and did not in so many tries; `reason` is NULL for a code. */
 ecdc_status refusal_of_tries(const struct hub_client *c, const struct hub_file *file, const struct http_answer *answer,
                              const char *reason, int n_tries, ecdc_error *err);
-/* No connection could be made, and none can be. */
-ecdc_status refusal_of_connection(const struct hub_client *c, const struct hub_file *file, const char *reason,
-                                  ecdc_error *err);
 /* `offline` is the assignment that forbids connections, `missing` what the cache lacks. ECDC_E_MODEL. */
 ecdc_status refusal_of_offline(const char *name, const char *offline, const char *missing, ecdc_error *err);
 

@@ -172,7 +172,7 @@ ecdc_status hub_store_lock(const struct hub_store *store, const char *etag, cons
         if (fd >= 0)
             close(fd);
         if (!told && settings->waiting)
-            settings->waiting(settings->context, "another process is downloading the same file", 0);
+            settings->waiting(settings->context, "another process is downloading the same file", -1);
         if ((status = hub_client_sleep(settings, 0.1, err)))
             break;
     }

@@ -98,6 +98,9 @@ def test_fetch(ecdc, hub):
     assert (ecdc.repository / "refs" / "main").read_bytes() == commit.encode()
     assert (ecdc.home / "hub" / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55\n")
 
+    assert {r[4]["Accept-Encoding"] for r in hub.requests} == {"identity"}
+    assert {r[4]["User-Agent"] for r in hub.requests} == {"ecdc/" + ecdc("--version").text.split()[1]}
+
     hub.requests.clear()
     assert ecdc("model", "fetch", NAME).stderr == f"ecdc: {NAME} is here already: {snapshot}\n"
     assert {r[1] for r in hub.requests} == {"HEAD"}
@@ -238,7 +241,12 @@ def test_renamed_repository(ecdc, hub):
 
 def test_redirects_in_circles(ecdc, hub):
     hub.fault("HEAD", "config.json", *[answers(302, Location=f"/{NAME}/resolve/main/config.json")] * 11)
-    ecdc.refuses("model", "fetch", NAME, says=["no connection to", "redirects in circles"])
+    ecdc.refuses("model", "fetch", NAME, says=f"config.json of {NAME} cannot be downloaded from {hub.url}: it redirects in circles")
+
+
+def test_redirect_into_the_machine(ecdc, hub):
+    hub.fault("GET", "config.json", answers(302, Location="file:///etc/passwd"))
+    ecdc.refuses("model", "fetch", NAME, says=[f"config.json of {NAME} cannot be downloaded from {hub.url}: Protocol \"file\""])
 
 
 # -------------------------------------------------------------------------------- broken off, and taken up again --
@@ -424,7 +432,7 @@ def test_500(ecdc, hub):
     hub.fault("HEAD", "config.json", *[answers(500, Retry_After="0")] * 5)
     r = ecdc.run("model", "fetch", NAME)
     assert r.status == 1
-    assert r.stderr.splitlines() == [f"ecdc: {hub.url} answers HTTP 500; waiting"] * 4 + [
+    assert r.stderr.splitlines() == [f"ecdc: {hub.url} answers HTTP 500; trying again"] * 4 + [
         f"ecdc: {hub.url} fails (HTTP 500 for config.json of {NAME}, 5 tries): try again later"]
     assert hub.count("HEAD", "config.json") == 5
     hub.fault("HEAD", "config.json", answers(502))
@@ -450,6 +458,15 @@ def test_silent_server(ecdc, hub):
     hub.released.clear()
     hub.fault("HEAD", "config.json", lambda handler, data: hub.released.wait(30))
     ecdc.refuses("model", "fetch", NAME, says=[f"no connection to {hub.url}", "timed out"])
+
+
+def test_no_network_but_cached(ecdc, hub):
+    commit = hub.repositories[NAME]["main"]
+    ecdc("model", "fetch", NAME)
+    hub.close()
+    ecdc.refuses("model", "fetch", NAME, says=["no connection to", "; what the cache holds can be used as it is"])
+    ecdc("model", "fetch", f"{NAME}@{commit}", says="is here already")
+    assert_model(ecdc)
 
 
 def test_no_network(ecdc, hub):
