@@ -12,6 +12,7 @@
 #include "compute/kernels.h"
 #include "json_out.h"
 #include "model/model.h"
+#include "model_open.h"
 
 enum { MAX_REPEATS = 1000 };
 
@@ -227,7 +228,7 @@ static int run(const struct options *o) {
     struct bench *b = ecdc_alloc_zeros(1, sizeof *b);
     ecdc_status status = b ? ECDC_OK : ecdc_fail_memory(&err, "a measurement");
     if (status == ECDC_OK)
-        status = ecdc_model_open(o->model_given ? o->model : "random:encodec_24khz", &model, &err);
+        status = model_open(o, o->model_given ? o->model : "random:encodec_24khz", &model, &err);
     if (status == ECDC_OK) {
         b->model = model;
         ecdc_model_get_info(model, &b->info);

@@ -6,6 +6,7 @@
 #include "codes_out.h"
 #include "encode_stream.h"
 #include "json_out.h"
+#include "model_open.h"
 
 static ecdc_status write_frames(void *context, const int32_t *codes, size_t n_frames, const float *scale, int64_t samples_read,
                                 bool *stop, ecdc_error *err) {
@@ -58,7 +59,7 @@ static int run(const struct options *o) {
     struct encoded result;
     ecdc_settings settings = settings_of(o);
     int n_codebooks = 0;
-    ecdc_status status = ecdc_model_open(o->model, &model, &err);
+    ecdc_status status = model_open(o, o->model, &model, &err);
     ecdc_model_info info;
     if (status == ECDC_OK) {
         ecdc_model_get_info(model, &info);

@@ -13,6 +13,7 @@
 #include "features/tr_rows.h"
 #include "json_out.h"
 #include "media/npy.h"
+#include "model_open.h"
 #include "paths.h"
 
 struct features_run {
@@ -203,7 +204,7 @@ static ecdc_status open_beside(const struct options *o, const char *extension, s
 static ecdc_status prepare(struct features_run *f, ecdc_error *err) {
     const struct options *o = f->o;
     struct row_shape shape;
-    ecdc_status status = ecdc_model_open(o->model, &f->model, err);
+    ecdc_status status = model_open(o, o->model, &f->model, err);
     if (status != ECDC_OK)
         return status;
     ecdc_model_get_info(f->model, &f->info);

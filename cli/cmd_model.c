@@ -1,5 +1,6 @@
-/* ecdc model: which models are here, where, and in another form. */
+/* ecdc model: which models are here, where, from the hub, and in another form. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
@@ -9,6 +10,7 @@
 #include "model/embedded.h"
 #include "model/hub_cache.h"
 #include "model/model.h"
+#include "model_open.h"
 #include "verify.h"
 
 static int list(const struct options *o) {
@@ -39,11 +41,12 @@ static int list(const struct options *o) {
         }
         json_print(json);
     } else {
-        printf("%-28s %7.1f MB  embedded (%s)\n", "default", (double)embedded.n_weights / 1e6, EMBEDDED_NAME);
+        printf("%-28s %-8s %7.1f MB  embedded (%s)\n", "default", "", (double)embedded.n_weights / 1e6, EMBEDDED_NAME);
         for (size_t i = 0; i < n; i++)
-            printf("%-28s %7.1f MB  %s%s\n", cached[i].name, (double)cached[i].n_bytes / 1e6, cached[i].path,
-                   cached[i].complete ? "" : "  (incomplete)");
-        printf("%-28s %7s     generated, for measuring speed\n", "random:encodec_24khz", "");
+            printf("%-28s %-8.8s %7.1f MB  %s%s\n", cached[i].name,
+                   *cached[i].revision ? cached[i].revision : cached[i].commit, (double)cached[i].n_bytes / 1e6,
+                   cached[i].path, cached[i].complete ? "" : "  (incomplete)");
+        printf("%-28s %-8s %7s     generated, for measuring speed\n", "random:encodec_24khz", "", "");
     }
     hub_cache_list_free(cached, n);
     return EXIT_DONE;
@@ -65,6 +68,29 @@ static int path(const struct options *o) {
     return EXIT_DONE;
 }
 
+static int fetch(const struct options *o) {
+    const char *name = o->arguments[1];
+    struct fetched fetched;
+    char *directory = NULL;
+    ecdc_error err;
+    if (model_fetch(o, name, &fetched, &err) != ECDC_OK || hub_cache_find(name, &directory, &err) != ECDC_OK)
+        return report_error(&err);
+    if (o->json) {
+        cJSON *json = cJSON_CreateObject();
+        cJSON_AddStringToObject(json, "name", name);
+        cJSON_AddStringToObject(json, "path", directory);
+        cJSON_AddStringToObject(json, "commit", strrchr(directory, '/') + 1);
+        json_put_integer(json, "downloaded_bytes", (int64_t)fetched.n_bytes);
+        json_print(json);
+    } else if (fetched.downloaded) {
+        report_note(o, "%s: complete after %.1f s", name, fetched.seconds);
+    } else {
+        report_note(o, "%s is here already: %s", name, directory);
+    }
+    free(directory);
+    return EXIT_DONE;
+}
+
 static int convert(const struct options *o) {
     if (o->format && strcmp(o->format, "safetensors") != 0 && strcmp(o->format, "th") != 0)
         return report_usage("model convert: --format %s: allowed is safetensors or th", o->format);
@@ -74,7 +100,7 @@ static int convert(const struct options *o) {
     enum dtype dtype = !o->dtype || !strcmp(o->dtype, "float32") ? DTYPE_F32 : DTYPE_F16;
     ecdc_model *model;
     ecdc_error err;
-    ecdc_status status = ecdc_model_open(o->arguments[1], &model, &err);
+    ecdc_status status = model_open(o, o->arguments[1], &model, &err);
     if (status == ECDC_OK) {
         struct model_dir_written written;
         status = model_dir_write(model, o->arguments[2], format, o->dtype ? dtype : DTYPE_UNKNOWN, o->overwrite, &written, &err);
@@ -98,19 +124,21 @@ static int run(const struct options *o) {
         return list(o);
     if (!strcmp(what, "path") && o->n_arguments == 2)
         return path(o);
+    if (!strcmp(what, "fetch") && o->n_arguments == 2)
+        return fetch(o);
     if (!strcmp(what, "convert") && o->n_arguments == 3)
         return convert(o);
     if (!strcmp(what, "verify") && o->n_arguments == 2)
         return verify_model(o);
-    return report_usage("usage: ecdc model list | path MODEL | convert MODEL DIR | verify MODEL");
+    return report_usage("usage: ecdc model list | path MODEL | fetch NAME | convert MODEL DIR | verify MODEL");
 }
 
 const struct command command_model = {
     .name = "model",
-    .arguments = "list | path MODEL | convert MODEL DIR | verify MODEL",
-    .summary = "list: models that are here. convert: any of them as config.json + model.safetensors (for transformers) or\n"
-               "+ checkpoint.th (for facebookresearch/encodec). verify: compares codes and sound with transformers on the\n"
-               "same weights.",
+    .arguments = "list | path MODEL | fetch NAME | convert MODEL DIR | verify MODEL",
+    .summary = "list: models that are here. fetch: one from the Hugging Face hub. convert: any of them as config.json +\n"
+               "model.safetensors (for transformers) or + checkpoint.th (for facebookresearch/encodec). verify: compares codes\n"
+               "and sound with transformers on the same weights.",
     .options = "format overwrite dtype python audio threads cpu json",
     .min_arguments = 1,
     .max_arguments = 3,

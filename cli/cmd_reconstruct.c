@@ -10,6 +10,7 @@
 #include "features/tr_rows.h"
 #include "media/npy.h"
 #include "model_match.h"
+#include "model_open.h"
 #include "paths.h"
 #include "sidecar.h"
 
@@ -163,7 +164,7 @@ static ecdc_status prepare(struct rows_in *in, const struct options *o, ecdc_mod
         status = sidecar_read(in->path, &in->sidecar, err);
     if (status == ECDC_OK)
         status = in->sidecar.found ? model_open_matching(o, in->path, in->sidecar.model, in->sidecar.sha256, model, err)
-                                   : ecdc_model_open(o->model, model, err);
+                                   : model_open(o, o->model, model, err);
     if (status != ECDC_OK)
         return status;
     ecdc_model_get_info(*model, &in->info);

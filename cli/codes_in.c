@@ -12,6 +12,7 @@
 #include "media/npz.h"
 #include "model/model.h"
 #include "model_match.h"
+#include "model_open.h"
 #include "paths.h"
 
 enum { PIECE = 48 };
@@ -116,7 +117,7 @@ static ecdc_status npy_rewind(void *context, ecdc_error *err) {
 static ecdc_status open_npy(struct codes_in *in, const struct options *o, ecdc_model **model, ecdc_error *err) {
     ecdc_status status = npy_open(in->path, &in->npy, err);
     if (status == ECDC_OK)
-        status = ecdc_model_open(o->model, model, err);
+        status = model_open(o, o->model, model, err);
     if (status != ECDC_OK)
         return status;
     ecdc_model_get_info(*model, &in->info);

@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "model/embedded.h"
 #include "model/model.h"
+#include "model_open.h"
 
 static bool matches(const ecdc_model *model, const char *name, const char *sha) {
     if (*sha)
@@ -29,12 +30,13 @@ ecdc_status model_open_matching(const struct options *o, const char *path, const
     char buffer[160];
     ecdc_error why;
     const char *wanted = o->model_given ? o->model : name_to_open(name, sha, buffer, sizeof buffer);
-    ecdc_status status = ecdc_model_open(wanted, model, &why);
+    ecdc_status status = o->model_given ? model_open(o, wanted, model, &why) : ecdc_model_open(wanted, model, &why);
     if (status != ECDC_OK && (o->model_given || status != ECDC_E_MODEL))
         return ecdc_fail(err, status, "%s", why.message);
     if (status != ECDC_OK)
-        return ecdc_fail(err, ECDC_E_MODEL, "%s was made with the model %s%s%.16s%s, which is not here; give it with -m MODEL",
-                         path, name, *sha ? " (SHA-256 " : "", sha, *sha ? "...)" : "");
+        return ecdc_fail(err, ECDC_E_MODEL, "%s was made with the model %s%s%.16s%s, which is not here; give it with -m %s", path,
+                         name, *sha ? " (SHA-256 " : "", sha, *sha ? "...)" : "",
+                         model_is_hub_name(wanted) ? wanted : "MODEL");
     if (matches(*model, name, sha) || o->force)
         return ECDC_OK;
     status = ecdc_fail(err, ECDC_E_MODEL, "%s was made with the model %s%s%.16s%s, not with %s (SHA-256 %.16s...): other "

@@ -35,7 +35,8 @@ static const struct option_row rows[] = {
                               "(default: the one that FFmpeg holds to be the best)"},
     {"partial-input", OPT_PARTIAL_INPUT, NULL, "where the input is damaged or breaks off, use what comes before"},
     {"model", 'm', "MODEL", "default, a directory, a .safetensors or .th file, a hub name such as\n"
-                            "facebook/encodec_24khz, random:encodec_24khz (default: default)"},
+                            "facebook/encodec_24khz (downloaded once), random:encodec_24khz\n"
+                            "(default: default)"},
     {"bandwidth", 'b', "KBPS", "1.5, 3, 6, 12 or 24 (default: 3)"},
     {"codebooks", OPT_CODEBOOKS, "K", "only the first K codebooks of the bandwidth"},
     {"tr", OPT_TR, "SECONDS", "repetition time, a decimal or a fraction such as 2/3 (default: 1.5)"},

@@ -6,7 +6,13 @@
 enum { WIDTH = 30 };
 
 void progress_start(struct progress *p, const struct options *o, const char *what, double total_s) {
-    *p = (struct progress){.what = what, .start_s = now_s(), .total_s = total_s, .on = !o->quiet && isatty(STDERR_FILENO)};
+    *p = (struct progress){.what = what, .start_s = now_s(), .total = total_s, .on = !o->quiet && isatty(STDERR_FILENO)};
+}
+
+void progress_start_bytes(struct progress *p, const struct options *o, const char *what, double total, double done) {
+    progress_start(p, o, what, total);
+    p->begun_at = done;
+    p->bytes = true;
 }
 
 static void print_clock(double s) {
@@ -17,25 +23,29 @@ static void print_clock(double s) {
         fprintf(stderr, "%ld:%02ld", whole / 60, whole % 60);
 }
 
-void progress_show(struct progress *p, double done_s) {
+void progress_show(struct progress *p, double done) {
     double now = now_s();
     if (!p->on || now - p->last_s < 0.15) /* six times a second */
         return;
     p->last_s = now;
-    double elapsed = now - p->start_s, speed = elapsed > 0 ? done_s / elapsed : 0;
+    double elapsed = now - p->start_s, speed = elapsed > 0 ? (done - p->begun_at) / elapsed : 0;
     fprintf(stderr, "\r%s ", p->what);
-    if (p->total_s > 0) {
-        double share = done_s < p->total_s ? done_s / p->total_s : 1;
+    if (p->total > 0) {
+        double share = done < p->total ? done / p->total : 1;
         fputc('[', stderr);
         for (int i = 0; i < WIDTH; i++)
             fputc(i < (int)(share * WIDTH) ? '#' : '.', stderr);
         fprintf(stderr, "] %3.0f %%  ", 100 * share);
     }
-    print_clock(done_s);
-    fprintf(stderr, " at %.0f x realtime", speed);
-    if (p->total_s > done_s && speed > 0) {
+    if (p->bytes) {
+        fprintf(stderr, "%.1f MB at %.1f MB/s", done / 1e6, speed / 1e6);
+    } else {
+        print_clock(done);
+        fprintf(stderr, " at %.0f x realtime", speed);
+    }
+    if (p->total > done && speed > 0) {
         fputs(", ", stderr);
-        print_clock((p->total_s - done_s) / speed);
+        print_clock((p->total - done) / speed);
         fputs(" left", stderr);
     }
     fputs("\033[K", stderr);

@@ -7,12 +7,15 @@
 struct progress {
     const char *what;
     double start_s, last_s; /* on the wall clock */
-    double total_s;         /* seconds of sound to come; 0: unknown */
-    bool on;
+    double total;           /* to come: seconds of sound, or bytes; 0: unknown */
+    double begun_at;        /* what was done when it started, in the same unit */
+    bool bytes, on;
 };
 
 void progress_start(struct progress *p, const struct options *o, const char *what, double total_s);
-void progress_show(struct progress *p, double done_s);
+/* For a download, of which `done` bytes are here. */
+void progress_start_bytes(struct progress *p, const struct options *o, const char *what, double total, double done);
+void progress_show(struct progress *p, double done);
 void progress_end(struct progress *p); /* wipes the bar */
 
 #endif

@@ -129,7 +129,8 @@ typedef struct ecdc_model_info {
  *  @param name  `default` (embedded in the library); a directory with config.json and model.safetensors or
  *               checkpoint.th; a `.safetensors` or `.th` file, with config.json beside it or else with the shapes of one of
  *               the published models (any width, any number of codebooks); the name of a Hugging Face model that is in
- *               the local cache, such as `facebook/encodec_24khz`; `random:encodec_24khz`: the published
+ *               the local cache, such as `facebook/encodec_24khz` or `facebook/encodec_24khz@REVISION`
+ *               (ecdc_hub_fetch brings it there; nothing is downloaded here); `random:encodec_24khz`: the published
  *               architecture at full size with generated, well-conditioned weights, the same on every machine.
  *  A `.th` is a PyTorch checkpoint as facebookresearch/encodec publishes; nothing in it is executed. The two published files
  *  are known by their SHA-256 and are named encodec_24khz and encodec_48khz.
@@ -160,6 +161,57 @@ ECDC_API int64_t ecdc_model_chunks(const ecdc_model *model, int64_t n_samples);
 /** Frames of chunk number `chunk` (0 ... ) of n_samples: chunk_frames, except near the end, where the last chunk and, if it
  *  begins inside the last frame of the one before, that one too are shorter; 0 where there is no such chunk. */
 ECDC_API int ecdc_model_chunk_frames(const ecdc_model *model, int64_t n_samples, int64_t chunk);
+
+/* ------------------------------------------------------------------------------------ Hugging Face hub --- */
+
+/** What ecdc_hub_fetch is about to download. Strings live until the function that gets them returns. */
+typedef struct ecdc_hub_plan {
+    const char *repository; /**< "facebook/encodec_24khz" */
+    const char *revision;   /**< as asked for, "main" by default */
+    const char *commit;     /**< what the revision is now: 40 hexadecimal digits */
+    const char *endpoint;   /**< "https://huggingface.co", or what HF_ENDPOINT says */
+    const char *directory;  /**< where the files will be found */
+    const char *files;      /**< their names, separated by ", " */
+    const char *licence;    /**< as the model card states it, such as "mit"; "" where it states none */
+    uint64_t n_bytes;       /**< of these files together */
+    uint64_t n_bytes_here;  /**< of these, what an earlier download has left: it goes on from there */
+    int reserved[8];        /**< for later fields */
+} ecdc_hub_plan;
+
+/** How a download speaks to its caller: functions, each of which may be NULL. All are called on the thread that called
+ *  ecdc_hub_fetch. Start from ecdc_default_hub_settings(), as with ecdc_settings. */
+typedef struct ecdc_hub_settings {
+    /** Once, when it is known what will be downloaded, before anything is written. Not called where nothing is missing. */
+    void (*announce)(void *context, const ecdc_hub_plan *plan);
+    /** As bytes arrive: those done so far (from earlier downloads, too), and all. */
+    void (*progress)(void *context, uint64_t n_bytes_done, uint64_t n_bytes);
+    /** Before a pause of that many seconds (below 0: unknown) for a reason such as "https://... answers HTTP 503". */
+    void (*waiting)(void *context, const char *reason, double seconds);
+    /** Asked now and then: anything but 0 ends the call with ECDC_E_STOPPED. What has come is kept for the next time. */
+    int (*stop)(void *context);
+    void *context;   /**< handed to each of them */
+    int reserved[8]; /**< for later fields: 0 */
+} ecdc_hub_settings;
+
+ECDC_API ecdc_hub_settings ecdc_default_hub_settings(void);
+
+/** Brings a model from the Hugging Face hub into the local cache, or up to date there; then ecdc_model_open finds it without
+ *  any network. The cache is the one of Python's huggingface_hub, in its layout: either finds what the other has downloaded.
+ *  Downloaded are config.json, model.safetensors, and preprocessor_config.json and README.md where there are any. The config is
+ *  looked at first: what is not a model that this library computes is not downloaded. Sizes and checksums are verified before a
+ *  file gets its name; a download that broke off is resumed; a second process waits for the first.
+ *  @param name      `organisation/name` or `organisation/name@revision` (a branch, a tag, a commit)
+ *  @param settings  NULL for the defaults: silent, until it is done
+ *  Environment, as huggingface_hub has it: HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME (where the cache is), HF_ENDPOINT, HF_TOKEN,
+ *  HF_TOKEN_PATH, HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_HUB_OFFLINE, TRANSFORMERS_OFFLINE, HF_HUB_ETAG_TIMEOUT and
+ *  HF_HUB_DOWNLOAD_TIMEOUT (seconds without an answer or a byte, 10); libcurl's http_proxy, https_proxy and no_proxy. The token
+ *  goes to the endpoint's own host and port only. Offline, no connection is made: ECDC_OK where the cache holds the model.
+ *  A request that fails in a way that may pass (a broken connection, HTTP 408, 429, 500, 502, 503, 504) is repeated, up to
+ *  five times without any progress, after 1, 2, 4 and 8 s or the server's Retry-After of up to 60 s.
+ *  Fails with ECDC_E_MODEL (the hub does not have it or does not give it; offline and not cached; not an EnCodec model; no
+ *  model.safetensors), ECDC_E_UNSUPPORTED, ECDC_E_IO (network, server, disk), ECDC_E_FORMAT (wrong checksum or size, not a
+ *  hub's answer), ECDC_E_ARGUMENT (the name, a variable), ECDC_E_STOPPED, ECDC_E_MEMORY. Messages say what to do. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_hub_fetch(const char *name, const ecdc_hub_settings *settings, ecdc_error *err);
 
 /* --------------------------------------------------------------------------------------------- settings --- */
 

@@ -43,7 +43,7 @@ static bool is_revision(const char *s) {
     }
 }
 
-static bool is_commit(const char *s) {
+bool hub_cache_is_commit(const char *s) {
     size_t n = strlen(s);
     return n == strspn(s, "0123456789abcdef") && n == 40;
 }
@@ -56,6 +56,32 @@ bool hub_cache_is_name(const char *name) {
     return name[n] == '\0' || is_revision(name + n + 1);
 }
 
+ecdc_status hub_name_parse(const char *name, struct hub_name *parts, ecdc_error *err) {
+    if (!hub_cache_is_name(name))
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "%s is not the name of a Hugging Face model: organisation/name, or "
+                         "organisation/name@revision", name);
+    size_t n = strcspn(name, "@");
+    const char *slash = strchr(name, '/');
+    int n_org = (int)(slash - name), n_name = (int)(n - (size_t)n_org - 1);
+    struct hub_name p = {
+        .repository = ecdc_strfmt("%.*s", (int)n, name),
+        .revision = ecdc_strdup(name[n] ? name + n + 1 : "main"),
+        .folder = ecdc_strfmt("%s%.*s--%.*s", PREFIX, n_org, name, n_name, slash + 1),
+    };
+    if (!p.repository || !p.revision || !p.folder) {
+        hub_name_free(&p);
+        return ecdc_fail_memory(err, name);
+    }
+    *parts = p;
+    return ECDC_OK;
+}
+
+void hub_name_free(struct hub_name *parts) {
+    free(parts->repository);
+    free(parts->revision);
+    free(parts->folder);
+}
+
 /* --------------------------------------------------------------------------------------------- paths --- */
 
 static const char *variable(const char *name) {
@@ -63,8 +89,7 @@ static const char *variable(const char *name) {
     return value && *value ? value : NULL;
 }
 
-/* base + tail, with a leading ~ of base replaced as the hub's own library does. */
-static char *expand(const char *base, const char *tail) {
+char *hub_cache_expand(const char *base, const char *tail) {
     const char *home = variable("HOME");
     if (home && base[0] == '~' && (base[1] == '/' || base[1] == '\0'))
         return ecdc_strfmt("%s%s%s", home, base + 1, tail);
@@ -90,7 +115,7 @@ static const char *find_base(const char **tail) {
 
 char *hub_cache_directory(void) {
     const char *tail, *base = find_base(&tail);
-    return base ? expand(base, tail) : NULL;
+    return base ? hub_cache_expand(base, tail) : NULL;
 }
 
 /* The commit in a refs file; a fresh string. */
@@ -102,7 +127,7 @@ static ecdc_status read_ref(const char *path, char **commit, ecdc_error *err) {
         return status;
     while (n > 0 && strchr(" \t\r\n", text[n - 1]))
         text[--n] = '\0';
-    if (!is_commit(text)) { /* what follows becomes part of a path */
+    if (!hub_cache_is_commit(text)) { /* what follows becomes part of a path */
         free(text);
         return ecdc_fail(err, ECDC_E_FORMAT, "%s does not hold a commit (40 hexadecimal digits)", path);
     }
@@ -118,7 +143,7 @@ static ecdc_status find_commit(const char *name, const char *repository, const c
     ecdc_status status;
     if (file_is_regular(ref))
         status = read_ref(ref, commit, err);
-    else if (is_commit(revision))
+    else if (hub_cache_is_commit(revision))
         status = (*commit = ecdc_strdup(revision)) ? ECDC_OK : ecdc_fail_memory(err, name);
     else
         status = ecdc_fail(err, ECDC_E_MODEL, "%s is not in the Hugging Face cache: %s does not exist", name, ref);
@@ -138,11 +163,9 @@ static ecdc_status require_file(const char *name, const char *snapshot, const ch
     return status;
 }
 
-static ecdc_status find_in(const char *cache, const char *name, char **directory, ecdc_error *err) {
-    size_t n = strcspn(name, "@");
-    const char *slash = strchr(name, '/'), *revision = name[n] ? name + n + 1 : "main";
-    int n_org = (int)(slash - name), n_name = (int)(n - (size_t)n_org - 1);
-    char *repository = ecdc_strfmt("%s/%s%.*s--%.*s", cache, PREFIX, n_org, name, n_name, slash + 1);
+static ecdc_status find_in(const char *cache, const char *name, const struct hub_name *parts, char **directory,
+                           ecdc_error *err) {
+    char *repository = ecdc_strfmt("%s/%s", cache, parts->folder);
     if (!repository)
         return ecdc_fail_memory(err, name);
     char *commit = NULL, *snapshot = NULL;
@@ -150,7 +173,7 @@ static ecdc_status find_in(const char *cache, const char *name, char **directory
     if (!file_is_directory(repository))
         status = ecdc_fail(err, ECDC_E_MODEL, "%s is not in the Hugging Face cache: %s does not exist", name, repository);
     if (!status)
-        status = find_commit(name, repository, revision, &commit, err);
+        status = find_commit(name, repository, parts->revision, &commit, err);
     if (!status && !(snapshot = ecdc_strfmt("%s/snapshots/%s", repository, commit)))
         status = ecdc_fail_memory(err, name);
     if (!status)
@@ -166,19 +189,25 @@ static ecdc_status find_in(const char *cache, const char *name, char **directory
     return status;
 }
 
-ecdc_status hub_cache_find(const char *name, char **directory, ecdc_error *err) {
-    if (!hub_cache_is_name(name))
-        return ecdc_fail(err, ECDC_E_ARGUMENT, "%s is not the name of a Hugging Face model: organisation/name, or "
-                         "organisation/name@revision", name);
+ecdc_status hub_cache_require_directory(const char *name, char **directory, ecdc_error *err) {
     const char *tail;
     if (!find_base(&tail))
         return ecdc_fail(err, ECDC_E_MODEL, "%s cannot be looked up: none of HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME and "
                          "HOME says where the Hugging Face cache is", name);
-    char *cache = hub_cache_directory();
-    if (!cache)
-        return ecdc_fail_memory(err, name);
-    ecdc_status status = find_in(cache, name, directory, err);
+    return (*directory = hub_cache_directory()) ? ECDC_OK : ecdc_fail_memory(err, name);
+}
+
+ecdc_status hub_cache_find(const char *name, char **directory, ecdc_error *err) {
+    struct hub_name parts;
+    char *cache = NULL;
+    ecdc_status status = hub_name_parse(name, &parts, err);
+    if (status)
+        return status;
+    status = hub_cache_require_directory(name, &cache, err);
+    if (!status)
+        status = find_in(cache, name, &parts, directory, err);
     free(cache);
+    hub_name_free(&parts);
     return status;
 }
 

@@ -167,7 +167,7 @@ static ecdc_status open_hub(const char *name, struct ecdc_model *m, ecdc_error *
     ecdc_error why;
     ecdc_status status = hub_cache_find(name, &directory, &why);
     if (status == ECDC_E_MODEL)
-        return ecdc_fail(err, status, "%s; %s", why.message, POSSIBLE);
+        return ecdc_fail(err, status, "%s (`ecdc model fetch %s` downloads it); %s", why.message, name, POSSIBLE);
     if (status)
         return ecdc_fail(err, status, "%s", why.message);
     m->published = strncmp(name, publisher, sizeof publisher - 1) == 0;
@@ -183,6 +183,11 @@ static ecdc_status open_hub(const char *name, struct ecdc_model *m, ecdc_error *
 static bool looks_like_path(const char *name) {
     return name[0] == '/' || strncmp(name, "./", 2) == 0 || strncmp(name, "../", 3) == 0 ||
            ends_with(name, ".safetensors") || ends_with(name, ".th");
+}
+
+bool model_is_hub_name(const char *name) {
+    return hub_cache_is_name(name) && !looks_like_path(name) && !random_model_is_name(name) && !file_is_directory(name) &&
+           !file_is_regular(name);
 }
 
 static ecdc_status open_named(const char *name, struct ecdc_model *m, ecdc_error *err) {

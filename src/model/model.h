@@ -26,5 +26,7 @@ struct ecdc_model {
 
 /* "encodec_24khz" or "encodec_48khz" where a .th of this digest is the published file, else NULL. */
 const char *model_published_name(const char *sha256);
+/* Whether ecdc_model_open looks for this name in the cache of the hub: nothing else has it. */
+bool model_is_hub_name(const char *name);
 
 #endif

@@ -104,7 +104,8 @@ def refuse_model(ecdc, sounds, model, says):
 
 def test_unknown_models(ecdc, sounds):
     refuse_model(ecdc, sounds, "nowhere", ["no model `nowhere`", "possible are `default`", "random:encodec_24khz"])
-    refuse_model(ecdc, sounds, "no/where", ["no/where is not in the Hugging Face cache", "possible are"])
+    refuse_model(ecdc, sounds, "no/where", ["there is no file or directory no/where, and no/where is not in the Hugging Face cache",
+                                            "HF_HUB_OFFLINE=1", "`ecdc model fetch no/where`", "-m default"])
     refuse_model(ecdc, sounds, "./nowhere", ["no model ./nowhere: there is no such file or directory"])
     refuse_model(ecdc, sounds, "random:encodec_11khz", ["random:encodec_11khz"])
     refuse_model(ecdc, sounds, sounds["short.wav"], ["short.wav is not a model file"])

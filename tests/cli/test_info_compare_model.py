@@ -330,9 +330,11 @@ def test_published_model_that_is_not_cached(ecdc, sounds):
     (ecdc.cwd / "c.ecdc").write_bytes(files.write_ecdc({"m": "encodec_24khz", "al": 320, "nc": 2, "lm": False}, b"\0\0\0"))
     ecdc.refuses("decode", "c.ecdc", "-o", "c.wav", says="c.ecdc was made with the model encodec_24khz, which is not here")
     ecdc.refuses("encode", sounds["short.wav"], "-o", "d.npy", "-m", "facebook/encodec_24khz",
-                 says=["facebook/encodec_24khz is not in the Hugging Face cache", "possible are `default`"])
+                 says=["facebook/encodec_24khz is not in the Hugging Face cache", "HF_HUB_OFFLINE=1 forbids to download it"])
+    ecdc.refuses("info", "facebook/encodec_24khz", says=["is not in the Hugging Face cache", "possible are `default`"])
 
 
-@pytest.mark.parametrize("args", [(), ("list", "x"), ("path",), ("convert", "default"), ("melt",), ("path", "a", "b")])
+@pytest.mark.parametrize("args", [(), ("list", "x"), ("path",), ("convert", "default"), ("melt",), ("path", "a", "b"), ("fetch",),
+                                  ("fetch", "a/b", "c")])
 def test_model_usage(ecdc, args):
     ecdc.refuses("model", *args, status=2, says="usage: ecdc model")
