@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "cli.h"
 #include "encode_stream.h"
-#include "features/tr_rows.h"
+#include "features/row_shape.h"
 #include "json_out.h"
 #include "media/npy.h"
 #include "paths.h"
@@ -20,7 +20,8 @@ struct features_run {
     ecdc_model *model;
     ecdc_model_info info;
     int n_codebooks; /* per frame */
-    struct row_maker maker;
+    ecdc_row_shape row_shape;
+    ecdc_row_maker *maker;
     struct npy_shape shape;
     int64_t *row;
     int16_t *row16;
@@ -30,21 +31,19 @@ struct features_run {
 
 /* ------------------------------------------------------------------------------------------------- the rows --- */
 
-static ecdc_status write_tsv_line(struct features_run *f, int64_t i, int64_t n_frames, double end_s, ecdc_error *err) {
+static ecdc_status write_tsv_line(struct features_run *f, const ecdc_row_info *row, ecdc_error *err) {
     if (!f->tsv)
         return ECDC_OK;
     char start_text[40], end_text[40], line[256];
-    number_text(ecdc_tr_grid_start_s(&f->maker.shape.grid, i), start_text, sizeof start_text);
-    number_text(end_s, end_text, sizeof end_text);
-    int n = snprintf(line, sizeof line, "%" PRId64 "\t%s\t%s\t%" PRId64 "\t%d\tencodec\n", i, start_text, end_text,
-                     n_frames, f->maker.shape.row_codebooks);
+    number_text(row->start_s, start_text, sizeof start_text);
+    number_text(row->end_s, end_text, sizeof end_text);
+    int n = snprintf(line, sizeof line, "%" PRId64 "\t%s\t%s\t%" PRId64 "\t%d\tencodec\n", row->tr_index, start_text, end_text,
+                     row->n_frames, f->row_shape.row_codebooks);
     return output_write(f->tsv, line, (size_t)n, err);
 }
 
-/* Row i, of which n_frames are real; `whole` is how many TRs of the signal are whole. */
-static ecdc_status write_row(struct features_run *f, int64_t i, int64_t n_frames, int64_t whole, ecdc_error *err) {
-    const ecdc_tr_grid *grid = &f->maker.shape.grid;
-    size_t n = row_length(&f->maker.shape);
+static ecdc_status write_row(struct features_run *f, const ecdc_row_info *row, ecdc_error *err) {
+    size_t n = row_length(&f->row_shape);
     ecdc_status status;
     if (f->row16) {
         for (size_t j = 0; j < n; j++)
@@ -53,49 +52,39 @@ static ecdc_status write_row(struct features_run *f, int64_t i, int64_t n_frames
     } else {
         status = output_write(f->npy, f->row, n * sizeof *f->row, err);
     }
-    f->shape.dims[0] = i + 1;
-    double end_s = ecdc_tr_grid_start_s(grid, i + 1);
-    if (i >= whole) { /* a part of a TR ends with the sound */
-        end_s = (double)f->result.samples / f->info.sampling_rate_hz;
-    } else if (grid->alignment == ECDC_ALIGN_GIBLET) { /* giblet adds TR to the start, and counts what it padded */
-        end_s = ecdc_tr_grid_start_s(grid, i) + grid->tr_s;
-        n_frames = grid->frames_per_tr;
-    }
-    return status == ECDC_OK ? write_tsv_line(f, i, n_frames, end_s, err) : status;
+    f->shape.dims[0] = row->tr_index + 1;
+    return status == ECDC_OK ? write_tsv_line(f, row, err) : status;
 }
 
-/* Writes the rows up to number `end` for which there are frames. */
-static ecdc_status write_rows(struct features_run *f, int64_t end, int64_t whole, bool last, ecdc_error *err) {
-    int64_t n_frames;
-    if (f->o->max_trs >= 0 && end > f->o->max_trs)
-        end = f->o->max_trs;
+static bool enough(const struct features_run *f) {
+    return f->o->max_trs >= 0 && f->shape.dims[0] >= f->o->max_trs;
+}
+
+/* Writes the rows that are ready. */
+static ecdc_status write_rows(struct features_run *f, ecdc_error *err) {
+    ecdc_row_info row;
     ecdc_status status = ECDC_OK;
-    while (status == ECDC_OK && f->maker.next_tr < end && row_maker_next(&f->maker, last, f->row, &n_frames))
-        status = write_row(f, f->maker.next_tr - 1, n_frames, whole, err);
+    while (status == ECDC_OK && !enough(f) && ecdc_row_maker_pull(f->maker, f->row, &row))
+        status = write_row(f, &row, err);
     return status;
 }
 
 static ecdc_status take_frames(void *context, const int32_t *codes, size_t n_frames, int64_t samples_read, bool *stop,
                                ecdc_error *err) {
     struct features_run *f = context;
-    ecdc_status status = row_maker_push(&f->maker, codes, n_frames, err);
-    int64_t whole = ecdc_tr_grid_count(&f->maker.shape.grid, samples_read, f->info.sampling_rate_hz, 0);
+    ecdc_status status = ecdc_row_maker_push(f->maker, codes, n_frames, samples_read, err);
     if (status == ECDC_OK)
-        status = write_rows(f, whole, whole, false, err);
-    *stop = f->o->max_trs >= 0 && f->maker.next_tr >= f->o->max_trs;
+        status = write_rows(f, err);
+    *stop = enough(f);
     return status;
 }
 
-/* With giblet's rounding the last whole TR may ask for a frame that the sound does not have; --partial adds what is left
- * after it. */
 static ecdc_status write_last_rows(struct features_run *f, ecdc_error *err) {
-    const ecdc_tr_grid *grid = &f->maker.shape.grid;
-    int64_t samples = f->result.samples, whole = ecdc_tr_grid_count(grid, samples, f->info.sampling_rate_hz, 0);
-    int64_t end = ecdc_tr_grid_count(grid, samples, f->info.sampling_rate_hz, f->o->partial);
-    ecdc_status status = write_rows(f, end, whole, true, err);
-    if (status == ECDC_OK && f->maker.next_tr == 0)
+    ecdc_row_maker_finish(f->maker);
+    ecdc_status status = write_rows(f, err);
+    if (status == ECDC_OK && f->shape.dims[0] == 0)
         status = ecdc_fail(err, ECDC_E_FORMAT, "%s: %.3f s of sound is shorter than one TR of %s s; --partial keeps it",
-                           f->o->arguments[0], (double)samples / f->info.sampling_rate_hz, f->o->tr);
+                           f->o->arguments[0], (double)f->result.samples / f->info.sampling_rate_hz, f->o->tr);
     return status;
 }
 
@@ -120,7 +109,7 @@ static void describe_input(const struct features_run *f, cJSON *json) {
 }
 
 static cJSON *description(const struct features_run *f, const char *sha256) {
-    const struct row_shape *shape = &f->maker.shape;
+    const ecdc_row_shape *shape = &f->row_shape;
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "version", ecdc_version());
     describe_input(f, json);
@@ -196,7 +185,7 @@ static ecdc_status open_beside(const struct options *o, const char *extension, s
 
 static ecdc_status prepare(struct features_run *f, ecdc_error *err) {
     const struct options *o = f->o;
-    struct row_shape shape;
+    ecdc_row_shape shape;
     ecdc_status status = ecdc_model_open(o->model, &f->model, err);
     if (status != ECDC_OK)
         return status;
@@ -216,7 +205,7 @@ static ecdc_status prepare(struct features_run *f, ecdc_error *err) {
         f->n_codebooks = o->codebooks;
     shape.n_codebooks = shape.row_codebooks = f->n_codebooks;
     if (o->layout == LAYOUT_GIBLET) {
-        shape.row_codebooks = giblet_codebooks(o->bandwidth_kbps);
+        shape.row_codebooks = ecdc_giblet_codebooks(o->bandwidth_kbps);
         if (shape.row_codebooks < shape.n_codebooks)
             return ecdc_fail(err, ECDC_E_ARGUMENT, "giblet's layout has no place for %d codebooks at %g kbps",
                              shape.n_codebooks, o->bandwidth_kbps);
@@ -232,7 +221,8 @@ static ecdc_status prepare(struct features_run *f, ecdc_error *err) {
         f->shape.n_dims = 2;
         f->shape.dims[1] = (int64_t)row_length(&shape);
     }
-    status = row_maker_init(&f->maker, &shape, err);
+    f->row_shape = shape;
+    status = ecdc_row_maker_new(&shape, f->info.sampling_rate_hz, o->partial, &f->maker, err);
     f->row = ecdc_alloc_array(row_length(&shape), sizeof *f->row);
     f->row16 = o->int16 ? ecdc_alloc_array(row_length(&shape), sizeof *f->row16) : NULL;
     if (!f->row || (o->int16 && !f->row16))
@@ -269,7 +259,7 @@ static ecdc_status commit(struct features_run *f, ecdc_error *err) {
 
 static void report(const struct features_run *f) {
     double audio_s = (double)f->result.samples / f->info.sampling_rate_hz;
-    const struct row_shape *shape = &f->maker.shape;
+    const ecdc_row_shape *shape = &f->row_shape;
     if (f->o->json) {
         cJSON *json = cJSON_CreateObject();
         cJSON_AddStringToObject(json, "output", f->o->output);
@@ -314,7 +304,7 @@ static int run(const struct options *o) {
     output_discard(f.npy);
     output_discard(f.tsv);
     output_discard(f.json);
-    row_maker_free(&f.maker);
+    ecdc_row_maker_free(f.maker);
     free(f.row);
     free(f.row16);
     ecdc_model_close(f.model);

@@ -7,7 +7,7 @@
 #include "base/status.h"
 #include "cli.h"
 #include "decode_stream.h"
-#include "features/tr_rows.h"
+#include "features/row_shape.h"
 #include "media/npy.h"
 #include "model_match.h"
 #include "paths.h"
@@ -17,13 +17,11 @@ struct rows_in {
     const char *path;
     struct sidecar sidecar;
     struct npy_reader *npy;
-    struct row_shape shape;
+    ecdc_row_shape shape;
     ecdc_model_info info;
-    int64_t n_trs, n_frames; /* n_frames: of the sound */
-    int64_t next_tr;
+    int64_t n_trs, next_tr;
     int64_t *row;
-    struct fifo frames;      /* of the row at hand, not yet taken */
-    int32_t *last;           /* the frame before them */
+    ecdc_row_placer *placer;
 };
 
 /* What the flags or, where they are silent, the description say. */
@@ -77,74 +75,29 @@ static ecdc_status check_shape(struct rows_in *in, const struct options *o, int 
     return ECDC_OK;
 }
 
-/* Frames that row i really holds (`in->row` has been read). */
-static ecdc_status count_frames(const struct rows_in *in, int64_t i, int64_t *keep, int64_t *repeat, ecdc_error *err) {
-    const struct row_shape *shape = &in->shape;
-    row_placement(shape, i, keep, repeat);
-    int64_t first, count;
-    ecdc_tr_grid_frames(&shape->grid, i, &first, &count);
-    bool last = i == in->n_trs - 1;
-    if (last && in->sidecar.found && in->sidecar.partial) { /* the description knows where the sound ended */
-        int64_t left = (in->sidecar.samples + in->info.hop - 1) / in->info.hop - first;
-        if (left < *keep + *repeat) {
-            *keep = left < *keep ? left : *keep;
-            *repeat = 0;
-        }
-    } else if (last && shape->grid.alignment == ECDC_ALIGN_EXACT) { /* -1 does */
-        int64_t real = 0;
-        while (real < *keep && in->row[real] >= 0)
-            real++;
-        *keep = real;
-    }
-    if (*keep < 0 || *keep > shape->grid.frames_per_tr)
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: row %" PRId64 " does not fit the length of the sound in its description",
-                         in->path, i);
-    return ECDC_OK;
-}
-
 static ecdc_status read_row(struct rows_in *in, int64_t i, ecdc_error *err) {
     size_t n = row_length(&in->shape);
     ecdc_status status = npy_seek(in->npy, i * (int64_t)n, err);
     return status == ECDC_OK ? npy_read_int64(in->npy, in->row, n, err) : status;
 }
 
-/* Row i as frames into in->frames. */
-static ecdc_status unpack_row(struct rows_in *in, int64_t i, ecdc_error *err) {
-    int64_t keep, repeat;
-    ecdc_status status = read_row(in, i, err);
-    if (status == ECDC_OK)
-        status = count_frames(in, i, &keep, &repeat, err);
-    if (status != ECDC_OK)
-        return status;
-    size_t n_codebooks = (size_t)in->shape.n_codebooks, width = (size_t)in->shape.grid.frames_per_tr;
-    int32_t *codes = fifo_reserve(&in->frames, (size_t)(keep + repeat));
-    if (!codes)
-        return ecdc_fail_memory(err, "the frames of a TR");
-    for (size_t t = 0; t < (size_t)(keep + repeat); t++, codes += n_codebooks) {
-        for (size_t q = 0; t < (size_t)keep && q < n_codebooks; q++) {
-            int64_t code = in->row[q * width + t];
-            if (code < 0 || code >= in->info.codebook_size)
-                return ecdc_fail(err, ECDC_E_FORMAT, "%s: code %" PRId64 " in row %" PRId64 ", codebook %zu, frame %zu is "
-                                 "outside 0 to %d%s", in->path, code, i, q, t, in->info.codebook_size - 1,
-                                 code == -1 && in->shape.grid.alignment == ECDC_ALIGN_GIBLET
-                                     ? "; rows with -1 are --alignment exact" : "");
-            in->last[q] = (int32_t)code;
-        }
-        memcpy(codes, in->last, n_codebooks * sizeof *codes);
-    }
-    fifo_commit(&in->frames, (size_t)(keep + repeat));
-    return ECDC_OK;
+/* What the library says about rows, with the name of the file. */
+static ecdc_status fail_rows(const struct rows_in *in, const ecdc_error *why, ecdc_error *err) {
+    return ecdc_fail(err, why->status, "%s: %s", in->path, why->message);
 }
 
 static ecdc_status next_frames(void *context, int32_t *codes, size_t max_frames, size_t *n, ecdc_error *err) {
     struct rows_in *in = context;
-    while (in->frames.n < max_frames && in->next_tr < in->n_trs) {
-        ecdc_status status = unpack_row(in, in->next_tr, err);
+    ecdc_error why;
+    while (ecdc_row_placer_ready(in->placer) < max_frames && in->next_tr < in->n_trs) {
+        ecdc_status status = read_row(in, in->next_tr, err);
         if (status != ECDC_OK)
             return status;
+        if (ecdc_row_placer_push(in->placer, in->row, &why) != ECDC_OK)
+            return fail_rows(in, &why, err);
         in->next_tr++;
     }
-    *n = fifo_take(&in->frames, codes, max_frames);
+    *n = ecdc_row_placer_pull(in->placer, codes, max_frames);
     return ECDC_OK;
 }
 
@@ -152,8 +105,7 @@ static ecdc_status rewind_rows(void *context, ecdc_error *err) {
     struct rows_in *in = context;
     (void)err;
     in->next_tr = 0;
-    fifo_clear(&in->frames);
-    memset(in->last, 0, (size_t)in->shape.n_codebooks * sizeof *in->last);
+    ecdc_row_placer_reset(in->placer);
     return ECDC_OK;
 }
 
@@ -175,25 +127,26 @@ static ecdc_status prepare(struct rows_in *in, const struct options *o, ecdc_mod
         status = ecdc_fail(err, ECDC_E_FORMAT, "%s: no sound (0 TRs)", in->path);
     if (status != ECDC_OK)
         return status;
-    in->frames.item_size = (size_t)in->shape.n_codebooks * sizeof(int32_t);
+    int64_t n_frames = -1;
+    if (in->sidecar.found && in->sidecar.partial) /* the description knows where the sound ended */
+        n_frames = in->sidecar.samples / in->info.hop + (in->sidecar.samples % in->info.hop != 0);
+    status = ecdc_row_placer_new(&in->shape, in->info.codebook_size, in->n_trs, n_frames, &in->placer, err);
     in->row = ecdc_alloc_array(row_length(&in->shape), sizeof *in->row);
-    in->last = ecdc_alloc_zeros((size_t)in->shape.n_codebooks, sizeof *in->last);
-    return in->row && in->last ? ECDC_OK : ecdc_fail_memory(err, "a row");
+    return status == ECDC_OK && !in->row ? ecdc_fail_memory(err, "a row") : status;
 }
 
 /* The last row tells where the sound ends. */
 static ecdc_status find_length(struct rows_in *in, int64_t *n_samples, ecdc_error *err) {
-    int64_t first, count, keep, repeat;
+    int64_t n_frames;
+    ecdc_error why;
     ecdc_status status = read_row(in, in->n_trs - 1, err);
-    if (status == ECDC_OK)
-        status = count_frames(in, in->n_trs - 1, &keep, &repeat, err);
     if (status != ECDC_OK)
         return status;
-    ecdc_tr_grid_frames(&in->shape.grid, in->n_trs - 1, &first, &count);
-    in->n_frames = first + keep + repeat;
-    if (in->n_frames == 0)
+    if (ecdc_row_placer_length(in->placer, in->row, &n_frames, &why) != ECDC_OK)
+        return fail_rows(in, &why, err);
+    if (n_frames == 0)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: no sound (its only row has no frame)", in->path);
-    *n_samples = in->n_frames * in->info.hop;
+    *n_samples = n_frames * in->info.hop;
     if (in->sidecar.found && in->sidecar.partial && in->sidecar.samples < *n_samples)
         *n_samples = in->sidecar.samples;
     return ECDC_OK;
@@ -215,8 +168,7 @@ static int run(const struct options *o) {
     }
     npy_close(in.npy);
     free(in.row);
-    free(in.last);
-    fifo_free(&in.frames);
+    ecdc_row_placer_free(in.placer);
     ecdc_model_close(model);
     return status == ECDC_OK ? EXIT_DONE : report_error(&err);
 }

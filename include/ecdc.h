@@ -333,6 +333,77 @@ ECDC_API void ecdc_tr_grid_frames(const ecdc_tr_grid *grid, int64_t i, int64_t *
 /** The start of TR i in seconds: i * TR. */
 ECDC_API double ecdc_tr_grid_start_s(const ecdc_tr_grid *grid, int64_t i);
 
+/* ----------------------------------------------------------------------------------------- rows per TR --- */
+
+/** What the row of a TR looks like: row[codebook * grid.frames_per_tr + frame]. */
+typedef struct ecdc_row_shape {
+    ecdc_tr_grid grid;
+    int n_codebooks;   /**< codes per frame: 1 or more */
+    int row_codebooks; /**< codebooks per row: n_codebooks, or more, as in giblet's layout; those that do not exist are 0 */
+} ecdc_row_shape;
+
+/** Codebooks per row of giblet's layout at a bandwidth: its table {1.5: 2, 3: 8, 6: 16, 12: 32, 24: 32}; 0 at another one. */
+ECDC_API int ecdc_giblet_codebooks(double bandwidth_kbps);
+
+/** When the sound of a row was. */
+typedef struct ecdc_row_info {
+    int64_t tr_index;
+    double start_s, end_s; /**< a part of a TR ends with the signal */
+    int64_t n_frames;      /**< exact: real ones; giblet: frames_per_tr, padded ones too, except in a part of a TR */
+} ecdc_row_info;
+
+/** The frames of one signal on their way into rows. */
+typedef struct ecdc_row_maker ecdc_row_maker;
+
+/** @param sampling_rate_hz  of the signal: with its samples it tells which TRs are whole
+ *  @param with_partial      1: a last part of a TR makes a row, too
+ *  Fails with ECDC_E_ARGUMENT, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_row_maker_new(const ecdc_row_shape *shape, int sampling_rate_hz, int with_partial,
+                                                        ecdc_row_maker **maker, ecdc_error *err);
+ECDC_API void ecdc_row_maker_free(ecdc_row_maker *maker);
+
+/** Takes the next frames, codes[frame * n_codebooks + codebook], any number of them.
+ *  @param n_samples  of the signal so far, these frames' included
+ *  Fails with ECDC_E_ARGUMENT (fewer samples than before; after finish), ECDC_E_MEMORY; then nothing was taken. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_row_maker_push(ecdc_row_maker *maker, const int32_t *codes, size_t n_frames,
+                                                         int64_t n_samples, ecdc_error *err);
+
+/** Says that the signal ends here: giblet's last whole TR may ask for a frame that it does not have. */
+ECDC_API void ecdc_row_maker_finish(ecdc_row_maker *maker);
+
+/** Gives the next row, if its TR is complete: row_codebooks * frames_per_tr numbers. Where a TR has no frame stands 0 in
+ *  giblet's alignment, -1 in the exact one. @return 1, or 0 where no row is ready: then nothing is written. */
+ECDC_API int ecdc_row_maker_pull(ecdc_row_maker *maker, int64_t *row, ecdc_row_info *info);
+
+/** The rows of one signal on their way back into frames. The frames of a TR stand where its alignment put its start; where one
+ *  was cut, the last one is repeated up to the next start; what would reach past that start is dropped. */
+typedef struct ecdc_row_placer ecdc_row_placer;
+
+/** @param codebook_size  codes are 0 ... codebook_size - 1
+ *  @param n_trs          rows that will come
+ *  @param n_frames       of the signal, for a last part of a TR; -1: all TRs are whole, or the -1 of the last one tell
+ *  Fails with ECDC_E_ARGUMENT, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_row_placer_new(const ecdc_row_shape *shape, int codebook_size, int64_t n_trs,
+                                                         int64_t n_frames, ecdc_row_placer **placer, ecdc_error *err);
+ECDC_API void ecdc_row_placer_free(ecdc_row_placer *placer);
+
+/** Frames that the signal will have, which its last row tells. Fails with ECDC_E_FORMAT (n_frames and n_trs do not fit). */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_row_placer_length(const ecdc_row_placer *placer, const int64_t *last_row,
+                                                            int64_t *n_frames, ecdc_error *err);
+
+/** Takes the next row. Fails with ECDC_E_FORMAT (a code is out of range, named with row, codebook and frame; n_frames and n_trs
+ *  do not fit), ECDC_E_ARGUMENT (more rows than announced), ECDC_E_MEMORY; then the placer can only be reset or freed. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_row_placer_push(ecdc_row_placer *placer, const int64_t *row, ecdc_error *err);
+
+/** Frames that are ready to be pulled. */
+ECDC_API size_t ecdc_row_placer_ready(const ecdc_row_placer *placer);
+
+/** Moves up to max_frames frames into codes[frame * n_codebooks + codebook]. @return the number of frames written. */
+ECDC_API size_t ecdc_row_placer_pull(ecdc_row_placer *placer, int32_t *codes, size_t max_frames);
+
+/** Back to the first row. */
+ECDC_API void ecdc_row_placer_reset(ecdc_row_placer *placer);
+
 /* -------------------------------------------------------------------------------------------- metrics --- */
 
 /** Measures of a degraded signal against its reference. */

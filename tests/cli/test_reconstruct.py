@@ -215,7 +215,7 @@ def save(ecdc, rows, order="C"):
     (np.zeros((3, 447), int), "rows of 447 numbers do not fit 112 frames"),
     (np.zeros((0, 4, 112), int), "no sound (0 TRs)"),
     (np.full((3, 4, 112), 1024), "code 1024 in row 0, codebook 0, frame 0 is outside 0 to 1023"),
-    (np.full((3, 4, 112), -1), "rows with -1 are --alignment exact"),
+    (np.full((3, 4, 112), -1), "rows with -1 are of the alignment exact"),
     (np.full((3, 4, 112), -7), "code -7 in row 0"),
 ], ids=lambda x: x if isinstance(x, str) else "")
 def test_arrays_that_are_no_features(ecdc, rows, says):
