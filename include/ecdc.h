@@ -299,6 +299,16 @@ ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_reader_read(ecdc_reader *reader, float
                                                       size_t *n_read, ecdc_error *err);
 ECDC_API void ecdc_reader_get_info(const ecdc_reader *reader, ecdc_reader_info *info);
 
+/** Samples that n_samples become at another rate: ceil(n_samples * out_hz / in_hz). */
+ECDC_API int64_t ecdc_resampled_length(int64_t n_samples, int in_hz, int out_hz);
+
+/** Converts a whole mono signal to another rate, as the reader does it (libsoxr, HQ).
+ *  @param in_hz, out_hz  1000 ... 384000; equal ones copy
+ *  @param out            holds ecdc_resampled_length(n_samples, in_hz, out_hz); may hold some of them after a failure
+ *  Fails with ECDC_E_ARGUMENT (a rate), ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_resample(const float *samples, size_t n_samples, int in_hz, int out_hz, float *out,
+                                                   ecdc_error *err);
+
 /* -------------------------------------------------------------------------------------------- TR grid --- */
 
 /** How frames are given to fMRI volumes (TRs). */
