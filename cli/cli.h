@@ -29,6 +29,8 @@ struct options {
     enum { LAYOUT_CODES, LAYOUT_FLAT, LAYOUT_GIBLET } layout;
     ecdc_alignment alignment;
     bool partial, int16;
+    int track; /* -1: the best */
+    bool partial_input;
     bool float_samples, rescale, force;
     double seconds;
     int repeats;

@@ -15,10 +15,10 @@
 enum { BLOCK = 16384 };
 
 /* Fills a block from a reader, which may deliver less at a time; short only at the end. */
-static ecdc_status read_block(ecdc_reader *reader, float *samples, size_t *n, ecdc_error *err) {
+static ecdc_status read_block(const struct options *o, ecdc_reader *reader, float *samples, size_t *n, ecdc_error *err) {
     *n = 0;
     for (size_t part = 1; *n < BLOCK && part > 0; *n += part) {
-        ecdc_status status = read_input(reader, samples + *n, BLOCK - *n, &part, err);
+        ecdc_status status = read_input(o, reader, samples + *n, BLOCK - *n, &part, err);
         if (status != ECDC_OK)
             return status;
     }
@@ -35,12 +35,12 @@ struct pair {
 };
 
 /* The next block of both; *n is below BLOCK at the end. */
-static ecdc_status compare_block(struct pair *p, size_t *n, ecdc_error *err) {
+static ecdc_status compare_block(struct pair *p, const struct options *o, size_t *n, ecdc_error *err) {
     float *reference = p->samples, *degraded = p->samples + BLOCK;
     size_t m = 0;
-    ecdc_status status = read_block(p->reference, reference, n, err);
+    ecdc_status status = read_block(o, p->reference, reference, n, err);
     if (status == ECDC_OK)
-        status = read_block(p->degraded, degraded, &m, err);
+        status = read_block(o, p->degraded, degraded, &m, err);
     if (status != ECDC_OK)
         return status;
     *n = m < *n ? m : *n;
@@ -53,21 +53,26 @@ static ecdc_status compare(struct pair *p, const struct options *o, ecdc_metrics
     p->samples = ecdc_alloc_floats(2 * BLOCK);
     if (!p->samples)
         return ecdc_fail_memory(err, "samples");
-    ecdc_status status = open_input(o->arguments[0], 0, &p->reference, err);
+    ecdc_status status = open_input(o, 0, 0, 1, &p->reference, err);
     if (status != ECDC_OK)
         return status;
     ecdc_reader_info info;
     ecdc_reader_get_info(p->reference, &info);
     p->rate = info.source_rate_hz;
-    status = open_input(o->arguments[1], p->rate, &p->degraded, err);
+    status = open_input(o, 1, p->rate, 1, &p->degraded, err);
     if (status == ECDC_OK)
         status = comparison_new(&p->comparison, err);
     if (status == ECDC_OK)
         status = stoi_stream_new(p->rate, &p->stoi, err);
     for (size_t n = BLOCK; status == ECDC_OK && n == BLOCK;) /* to the end of the shorter one */
-        status = compare_block(p, &n, err);
+        status = compare_block(p, o, &n, err);
     if (status == ECDC_OK && p->n_samples == 0)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s or %s: no sound", o->arguments[0], o->arguments[1]);
+    ecdc_reader *readers[] = {p->reference, p->degraded};
+    for (int i = 0; status == ECDC_OK && i < 2; i++) {
+        ecdc_reader_get_info(readers[i], &info);
+        note_broken_off(o, &info);
+    }
     if (status == ECDC_OK)
         status = comparison_finish(p->comparison, metrics, err);
     return status == ECDC_OK ? stoi_stream_finish(p->stoi, &metrics->stoi, &metrics->estoi, err) : status;
@@ -122,7 +127,7 @@ const struct command command_compare = {
     .name = "compare",
     .arguments = "REFERENCE DEGRADED",
     .summary = "STOI, ESTOI, signal-to-noise ratio, SI-SDR and log-spectral distance of two sounds",
-    .options = "json",
+    .options = "track partial-input json",
     .min_arguments = 2,
     .max_arguments = 2,
     .run = run,

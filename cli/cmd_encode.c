@@ -48,6 +48,7 @@ static int run(const struct options *o) {
             json_put_integer(json, "samples", result.samples);
             json_put_integer(json, "frames", ecdc_model_frames(model, result.samples));
             json_put_integer(json, "codebooks", n_codebooks);
+            cJSON_AddBoolToObject(json, "partial", *result.broken_off != 0);
             json_put_speed(json, audio_s, result.seconds_wall);
             json_print(json);
         } else {
@@ -63,7 +64,7 @@ const struct command command_encode = {
     .name = "encode",
     .arguments = "IN -o OUT.ecdc|OUT.npy",
     .summary = "any audio or video that FFmpeg reads -> codes",
-    .options = "output format overwrite model bandwidth threads precision cpu json",
+    .options = "output format overwrite track partial-input model bandwidth threads precision cpu json",
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run,

@@ -99,6 +99,10 @@ static void describe_input(const struct features_run *f, cJSON *json) {
         json_put_integer(input, "mtime", s.st_mtime);
     }
     const ecdc_reader_info *r = &f->result.input;
+    json_put_integer(input, "track", r->track);
+    cJSON_AddBoolToObject(input, "partial", *f->result.broken_off != 0);
+    if (*f->result.broken_off)
+        cJSON_AddStringToObject(input, "broken_off", f->result.broken_off);
     json_put_number(input, "audio_start", r->audio_start_s);
     cJSON *gaps = cJSON_AddObjectToObject(input, "gaps");
     json_put_integer(gaps, "count", r->n_gaps);
@@ -315,8 +319,8 @@ const struct command command_features = {
     .name = "features",
     .arguments = "IN -o OUT.npy",
     .summary = "codes on the TR grid, with OUT.tsv and OUT.json beside them",
-    .options = "output format overwrite model bandwidth codebooks tr max-trs layout alignment partial mode hrf dtype threads "
-               "precision cpu json",
+    .options = "output format overwrite track partial-input model bandwidth codebooks tr max-trs layout alignment partial mode "
+               "hrf dtype threads precision cpu json",
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run,

@@ -17,10 +17,31 @@
 
 enum { BLOCK = 65536 };
 
+/* An item of a list on one line: its members that say something. */
+static void print_item(const cJSON *object) {
+    const cJSON *item;
+    cJSON_ArrayForEach(item, object) {
+        char *text = cJSON_PrintUnformatted(item);
+        const char *plain = cJSON_GetStringValue(item);
+        if (!plain || *plain)
+            printf(" %s %s", item->string, plain ? plain : text ? text : "");
+        cJSON_free(text);
+    }
+    putchar('\n');
+}
+
 /* Prints a JSON object's members one per line, for people. */
 static void print_plain(const cJSON *object) {
     const cJSON *item;
     cJSON_ArrayForEach(item, object) {
+        if (cJSON_IsObject(item->child)) {
+            const cJSON *entry;
+            cJSON_ArrayForEach(entry, item) {
+                printf("%-14s", item->string);
+                print_item(entry);
+            }
+            continue;
+        }
         char *text = cJSON_PrintUnformatted(item);
         const char *plain = cJSON_GetStringValue(item);
         printf("%-14s %s\n", item->string, plain ? plain : text ? text : "");
@@ -28,9 +49,31 @@ static void print_plain(const cJSON *object) {
     }
 }
 
+static ecdc_status describe_tracks(const ecdc_reader *reader, const ecdc_reader_info *info, cJSON *json, ecdc_error *err) {
+    json_put_integer(json, "track", info->track);
+    cJSON *tracks = cJSON_AddArrayToObject(json, "tracks");
+    for (int i = 0; i < info->n_tracks; i++) {
+        ecdc_track_info track;
+        ecdc_status status = ecdc_reader_get_track(reader, i, &track, err);
+        if (status != ECDC_OK)
+            return status;
+        cJSON *item = cJSON_CreateObject();
+        json_put_integer(item, "track", i);
+        json_put_integer(item, "stream", track.stream);
+        cJSON_AddStringToObject(item, "codec", track.codec);
+        cJSON_AddStringToObject(item, "language", track.language);
+        cJSON_AddStringToObject(item, "title", track.title);
+        json_put_integer(item, "sample_rate", track.rate_hz);
+        json_put_integer(item, "channels", track.channels);
+        cJSON_AddBoolToObject(item, "default", track.is_default);
+        cJSON_AddItemToArray(tracks, item);
+    }
+    return ECDC_OK;
+}
+
 static ecdc_status describe_audio(const struct options *o, cJSON *json, ecdc_error *err) {
     ecdc_reader *reader;
-    ecdc_status status = open_input(o->arguments[0], 0, &reader, err);
+    ecdc_status status = open_input(o, 0, 0, 1, &reader, err);
     if (status != ECDC_OK)
         return status;
     /* What a container claims about its length is a hint; decoding tells. */
@@ -38,7 +81,7 @@ static ecdc_status describe_audio(const struct options *o, cJSON *json, ecdc_err
     if (!samples)
         status = ecdc_fail_memory(err, "samples");
     for (size_t n = 1; status == ECDC_OK && n > 0;)
-        status = read_input(reader, samples, BLOCK, &n, err);
+        status = read_input(o, reader, samples, BLOCK, &n, err);
     ecdc_reader_info info;
     ecdc_reader_get_info(reader, &info);
     ecdc_tr_grid grid;
@@ -53,6 +96,9 @@ static ecdc_status describe_audio(const struct options *o, cJSON *json, ecdc_err
         json_put_integer(json, "n_trs", ecdc_tr_grid_count(&grid, info.samples, info.source_rate_hz, 0));
         json_put_number(json, "tr", grid.tr_s);
         json_put_number(json, "audio_start", info.audio_start_s);
+        cJSON_AddBoolToObject(json, "partial", info.broken_off != NULL);
+        note_broken_off(o, &info);
+        status = describe_tracks(reader, &info, json, err);
     }
     ecdc_reader_close(reader);
     free(samples);
@@ -160,7 +206,7 @@ const struct command command_info = {
     .name = "info",
     .arguments = "FILE|MODEL",
     .summary = "what a sound, a file of codes, an array or a model is",
-    .options = "tr json",
+    .options = "track partial-input tr json",
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run,

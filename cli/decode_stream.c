@@ -22,9 +22,9 @@ struct run {
     struct wav_writer *wav;
     int32_t *codes;
     float *samples;
-    size_t capacity; /* samples */
-    int rate;
-    int64_t written;
+    size_t capacity; /* samples per channel */
+    int rate, channels;
+    int64_t written; /* samples per channel */
     float peak, gain;
 };
 
@@ -34,7 +34,7 @@ static ecdc_status drain(struct run *r, ecdc_error *err) {
     for (size_t n; status == ECDC_OK && (n = ecdc_decoder_pull(r->decoder, r->samples, r->capacity)) > 0;) {
         if ((int64_t)n > r->source->n_samples - r->written)
             n = (size_t)(r->source->n_samples - r->written);
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n * (size_t)r->channels; i++) {
             r->peak = fmaxf(r->peak, fabsf(r->samples[i]));
             r->samples[i] *= r->gain;
         }
@@ -71,9 +71,10 @@ static ecdc_status prepare(struct run *r, const ecdc_model *model, ecdc_error *e
     ecdc_model_info info;
     ecdc_model_get_info(model, &info);
     r->rate = info.sampling_rate_hz;
+    r->channels = info.channels;
     r->capacity = BLOCK * (size_t)info.hop;
     r->codes = ecdc_alloc_array(BLOCK * (size_t)r->source->n_codebooks, sizeof *r->codes);
-    r->samples = ecdc_alloc_floats(r->capacity);
+    r->samples = ecdc_alloc_floats(r->capacity * (size_t)r->channels);
     if (!r->codes || !r->samples)
         return ecdc_fail_memory(err, "samples");
     ecdc_status status = output_open(r->o->output, r->o->overwrite, false, &r->output, err);
@@ -85,12 +86,13 @@ static void report(const struct run *r, double wall_s) {
     int64_t clipped = wav_clipped(r->wav);
     if (clipped)
         report_note(r->o, "%s: %lld of %lld samples were clipped (peak %.2f); -r rescales instead, --float keeps them",
-                    r->o->output, (long long)clipped, (long long)r->written, (double)r->peak);
+                    r->o->output, (long long)clipped, (long long)r->written * r->channels, (double)r->peak);
     if (r->o->json) {
         cJSON *json = cJSON_CreateObject();
         cJSON_AddStringToObject(json, "output", r->o->output);
         json_put_integer(json, "samples", r->written);
         json_put_integer(json, "sampling_rate", r->rate);
+        json_put_integer(json, "channels", r->channels);
         json_put_integer(json, "clipped", clipped);
         json_put_number(json, "peak", (double)r->peak);
         json_put_number(json, "gain", (double)r->gain);
@@ -112,7 +114,7 @@ ecdc_status decode_stream(const struct options *o, const ecdc_model *model, stru
             r.gain = RESCALED_PEAK / r.peak;
     }
     if (status == ECDC_OK)
-        status = wav_open(r.output, r.rate, 1, o->float_samples, source->n_samples, &r.wav, err);
+        status = wav_open(r.output, r.rate, r.channels, o->float_samples, source->n_samples, &r.wav, err);
     if (status == ECDC_OK)
         status = pass(&r, "decoding", err);
     if (status == ECDC_OK)

@@ -8,7 +8,7 @@
 struct frame_source {
     void *context;
     int n_codebooks;
-    int64_t n_samples; /* of the sound: what decoding yields beyond it is cut off */
+    int64_t n_samples; /* per channel, of the sound: what decoding yields beyond it is cut off */
     /* Up to max_frames frames, codes[frame * n_codebooks + q]; *n is 0 at the end. */
     ecdc_status (*next)(void *context, int32_t *codes, size_t max_frames, size_t *n, ecdc_error *err);
     ecdc_status (*rewind)(void *context, ecdc_error *err); /* back to the first frame */

@@ -1,5 +1,6 @@
 #include "encode_stream.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -7,10 +8,11 @@
 #include "input.h"
 #include "progress.h"
 
-enum { BLOCK = 15360 }; /* samples read at once: 48 frames, as the encoder likes them */
+enum { BLOCK = 15360 }; /* samples per channel read at once: 48 frames, as the encoder likes them */
 
 static void note_repairs(const struct options *o, const ecdc_reader_info *input) {
     const char *path = o->arguments[0];
+    note_broken_off(o, input);
     if (input->audio_start_s > 0.001)
         report_note(o, "%s: the sound starts at %.3f s; silence stands before it", path, input->audio_start_s);
     if (input->n_gaps)
@@ -53,7 +55,7 @@ static ecdc_status run_to_end(const struct options *o, struct run *r, int rate, 
     bool stop = false;
     ecdc_status status = ECDC_OK;
     for (size_t n; status == ECDC_OK && !stop;) {
-        status = read_input(r->reader, r->samples, BLOCK, &n, err);
+        status = read_input(o, r->reader, r->samples, BLOCK, &n, err);
         if (status == ECDC_OK)
             status = n ? ecdc_encoder_push(r->encoder, r->samples, n, err) : ecdc_encoder_finish(r->encoder, err);
         if (status != ECDC_OK)
@@ -77,10 +79,10 @@ ecdc_status encode_stream(const struct options *o, const ecdc_model *model, cons
     ecdc_model_get_info(model, &info);
     *result = (struct encoded){.sampling_rate_hz = info.sampling_rate_hz};
 
-    struct run r = {.samples = ecdc_alloc_floats(BLOCK)};
+    struct run r = {.samples = ecdc_alloc_floats(BLOCK * (size_t)info.channels)};
     ecdc_status status = r.samples ? ECDC_OK : ecdc_fail_memory(err, "samples");
     if (status == ECDC_OK)
-        status = open_input(o->arguments[0], info.sampling_rate_hz, &r.reader, err);
+        status = open_input(o, 0, info.sampling_rate_hz, info.channels, &r.reader, err);
     if (status == ECDC_OK)
         status = ecdc_encoder_new(model, settings, &r.encoder, err);
     if (status == ECDC_OK)
@@ -88,6 +90,8 @@ ecdc_status encode_stream(const struct options *o, const ecdc_model *model, cons
     if (status == ECDC_OK) {
         ecdc_reader_get_info(r.reader, &result->input);
         note_repairs(o, &result->input);
+        snprintf(result->broken_off, sizeof result->broken_off, "%s", result->input.broken_off ? result->input.broken_off : "");
+        result->input.broken_off = NULL; /* was the reader's */
     }
     ecdc_encoder_free(r.encoder);
     ecdc_reader_close(r.reader);

@@ -6,9 +6,10 @@
 
 /* What was read, at the end. */
 struct encoded {
-    int64_t samples;          /* at the model's rate */
+    int64_t samples;          /* per channel, at the model's rate */
     int sampling_rate_hz;
-    ecdc_reader_info input;
+    ecdc_reader_info input;   /* without broken_off */
+    char broken_off[sizeof((ecdc_error *)0)->message]; /* how the input broke off (--partial-input); "": it did not */
     double seconds_wall;
 };
 

@@ -262,13 +262,30 @@ typedef struct ecdc_reader_info {
     int source_channels;      /**< channels of the file's track */
     double audio_start_s;     /**< time of the track's first sample on the container's clock */
     int64_t source_samples;   /**< samples per channel decoded so far, before resampling */
-    int64_t samples;          /**< samples delivered so far */
+    int64_t samples;          /**< samples per channel delivered so far */
     double duration_hint_s;   /**< what the container claims, for progress; 0 where it claims nothing */
     int64_t n_gaps;           /**< holes in the timestamps that were filled with silence so far */
     double gap_s;             /**< their total length */
     int64_t n_overlaps;       /**< overlaps that were cut so far */
     double overlap_s;         /**< their total length */
+    int n_tracks;             /**< audio tracks in the file */
+    int track;                /**< the one that is read, 0 ... n_tracks - 1 */
+    /** With partial_input, where the file broke off: the sentence that would have been the error. NULL: it did not (so far).
+     *  The reader's. */
+    const char *broken_off;
+    int reserved[8];          /**< for later fields; 0 */
 } ecdc_reader_info;
+
+/** An audio track of a file. Strings are the reader's. */
+typedef struct ecdc_track_info {
+    int stream;            /**< FFmpeg's index of the stream, which counts pictures and subtitles, too */
+    const char *codec;     /**< FFmpeg's name, such as "aac" */
+    const char *language;  /**< as the file says, such as "eng"; "" where it does not */
+    const char *title;     /**< likewise */
+    int rate_hz, channels; /**< as the file says; 0 where only decoding tells */
+    int is_default;        /**< 1: marked so in the file */
+    int reserved[8];       /**< for later fields; 0 */
+} ecdc_track_info;
 
 /** How a file is read. Start from ecdc_default_reader_settings(), as with ecdc_settings. */
 typedef struct ecdc_reader_settings {
@@ -277,27 +294,45 @@ typedef struct ecdc_reader_settings {
      *  that called the reader. Default NULL: never. */
     int (*stop)(void *context);
     void *stop_context; /**< handed to stop; must live as long as the reader */
-    int reserved[8];    /**< for later fields: 0 */
+    /** Channels wanted. Default 0, and 1: mono, the mean of all. 2: stereo as it is, mono in both; of more channels those on
+     *  the left go left, those on the right go right (front by 1, others by sqrt(1/2)), centre and unplaced ones to both
+     *  (by sqrt(1/2)), low-frequency effects to none (ITU-R BS.775), divided by the larger sum of weights, so that nothing
+     *  exceeds full scale. */
+    int channels;
+    int choose_track;   /**< 1: read the audio track `track`; default 0: the one that FFmpeg holds to be the best */
+    int track;          /**< audio tracks counted from 0 in the file's order, as in ffmpeg's `-map 0:a:N` */
+    int partial_input;  /**< 1: where the file is damaged or breaks off the sound ends, without an error; default 0 */
+    int reserved[4];    /**< for later fields: 0 */
 } ecdc_reader_settings;
 
 ECDC_API ecdc_reader_settings ecdc_default_reader_settings(void);
 
-/** Opens a file's best audio track. Sample 0 is time 0 of the container's clock: a late start is preceded by
- *  silence, what lies before 0 is dropped, holes are filled, overlaps cut. Channels are mixed to mono by their
- *  mean; rates are converted by libsoxr (HQ); n source samples become ceil(n * rate / source rate).
+/** Opens an audio track of a file. Sample 0 is time 0 of the container's clock (of a broadcast's clock, MPEG-TS or Ogg, which
+ *  begins anywhere: the start of the file's first track): a late start is preceded by silence, what lies before 0 is dropped,
+ *  holes are filled, overlaps cut. Priming samples are skipped where the file tells of them (MP4, MP3, Opus, Vorbis), else
+ *  they are sound that takes its time (ADTS, MPEG-TS, AVI). Channels are mixed as the settings say; rates are converted by
+ *  libsoxr (HQ); n source samples become ceil(n * rate / source rate).
  *  @param path      a file, or "-" for standard input
  *  @param settings  NULL for the defaults
- *  Fails with ECDC_E_IO (no such file), ECDC_E_FORMAT (not a media file, no audio track), ECDC_E_ARGUMENT,
- *  ECDC_E_UNSUPPORTED (no decoder), ECDC_E_STOPPED, ECDC_E_MEMORY. */
+ *  Fails with ECDC_E_IO (no such file), ECDC_E_FORMAT (not a media file, no audio track), ECDC_E_ARGUMENT (a
+ *  setting; no such track: the message lists the tracks), ECDC_E_UNSUPPORTED (no decoder; an MP4 on a pipe with its index
+ *  at the end), ECDC_E_STOPPED, ECDC_E_MEMORY. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_reader_open(const char *path, const ecdc_reader_settings *settings,
                                                       ecdc_reader **reader, ecdc_error *err);
 ECDC_API void ecdc_reader_close(ecdc_reader *reader);
 
-/** Reads up to max_samples of the signal. *n_read is 0 only at its end.
- *  Fails with ECDC_E_FORMAT where the file breaks off or is damaged; the message has the time reached. */
+/** Reads up to max_samples per channel, interleaved: samples[i * channels + channel]. *n_read, too, counts samples per
+ *  channel; it is 0 only at the end.
+ *  Fails with ECDC_E_FORMAT where the file breaks off or is damaged; the message has the time reached. That a file is
+ *  cut is seen where it says how long it is (WAV, FLAC, MP3 with a Xing header, MP4, Matroska) or where it ends (Ogg), and
+ *  more than 0.25 s is missing; in other formats (ADTS, MPEG-TS, plain MP3, fragmented MP4, Ogg on a pipe) only where the
+ *  cut leaves something that cannot be decoded. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_reader_read(ecdc_reader *reader, float *samples, size_t max_samples,
                                                       size_t *n_read, ecdc_error *err);
 ECDC_API void ecdc_reader_get_info(const ecdc_reader *reader, ecdc_reader_info *info);
+/** Audio track `track`, 0 ... n_tracks - 1, whichever is read. Fails with ECDC_E_ARGUMENT. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_reader_get_track(const ecdc_reader *reader, int track, ecdc_track_info *info,
+                                                           ecdc_error *err);
 
 /** Samples that n_samples become at another rate: ceil(n_samples * out_hz / in_hz). */
 ECDC_API int64_t ecdc_resampled_length(int64_t n_samples, int in_hz, int out_hz);

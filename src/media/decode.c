@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "media/mix.h"
 #include "media/track.h"
 
 /* Where t = 0 lies. In files it is the zero of the container's clock. Two kinds of clock begin elsewhere:
@@ -25,7 +26,8 @@ struct decoder {
     AVCodecContext *codec;
     AVPacket *packet;
     AVFrame *frame;
-    int rate, channels;   /* 0 until the first frame */
+    int rate, channels;   /* of the track; 0 until the first frame */
+    int out_channels;     /* of the blocks */
     bool started;         /* the first packet was seen */
     int64_t first_pts;    /* of the first packet */
     int64_t priming;      /* samples before t = 0 of a clock that began with the priming */
@@ -35,12 +37,25 @@ struct decoder {
     bool skipped;         /* undecodable packets before the first frame of a broadcast */
     bool ahead;           /* `first` was decoded by decoder_open */
     struct block first;
-    float *mono;
-    size_t mono_room;
+    struct mix mix;
+    float *samples; /* of the current block, mixed */
+    size_t room;    /* samples per channel */
 };
 
 static double seconds(const struct decoder *d, int64_t samples) {
     return d->rate ? (double)samples / d->rate : 0;
+}
+
+/* How much less than the header promised is normal: encoders' padding where the number is exact; the last picture's time,
+ * which few files tell, where it is that of all tracks; else a tenth and a second. */
+static double slack_s(const struct track *t) {
+    if (!t->claim_is_exact)
+        return fmax(1, 0.1 * t->claim_s);
+    return t->claim_is_whole && t->format->nb_streams > 1 ? 1 : 0.25;
+}
+
+static ecdc_status fail_broken_off(const struct decoder *d, double reached_s, ecdc_error *err) {
+    return ecdc_fail(err, ECDC_E_FORMAT, "%s: breaks off at %.3f s of %.3f s", d->track.name, reached_s, d->track.claim_s);
 }
 
 static ecdc_status fail_damaged(const struct decoder *d, int code, ecdc_error *err) {
@@ -48,45 +63,21 @@ static ecdc_status fail_damaged(const struct decoder *d, int code, ecdc_error *e
         return ecdc_fail_memory(err, "decoding");
     if (code == AVERROR_EXIT)
         return track_fail_stopped(&d->track, err);
+    if (!d->started && track_index_is_behind(&d->track))
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: its index (moov) stands behind the sound, where a pipe gets to it too "
+                         "late; give the file itself, or make one that streams: ffmpeg -i IN -c copy -movflags +faststart OUT",
+                         d->track.name);
+    /* Half a packet at the end of the file is one that was cut, not one that was spoilt. */
+    double reached_s = seconds(d, d->next_at);
+    if (d->started && avio_feof(d->track.io) && d->track.claim_s - reached_s > slack_s(&d->track))
+        return fail_broken_off(d, reached_s, err);
     char text[AV_ERROR_MAX_STRING_SIZE] = "";
     av_strerror(code, text, sizeof text);
     if (code == AVERROR_PATCHWELCOME)
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: the sound at %.3f s cannot be decoded (%s)", d->track.name,
-                         seconds(d, d->next_at), text);
-    return ecdc_fail(err, ECDC_E_FORMAT, "%s: is damaged at %.3f s (%s)", d->track.name, seconds(d, d->next_at), text);
+                         reached_s, text);
+    return ecdc_fail(err, ECDC_E_FORMAT, "%s: is damaged at %.3f s (%s)", d->track.name, reached_s, text);
 }
-
-/* ------------------------------------------------------------------------------------------------ mono --- */
-
-/* The mean of the channels. The sum is a double, so that 16- and 24-bit samples and powers of two of channels are
- * exact; the only rounding is that to float. */
-#define MIX(type, zero)                                                                                               \
-    for (int i = 0; i < n; i++) {                                                                                     \
-        double sum = 0;                                                                                               \
-        for (int c = 0; c < channels; c++)                                                                            \
-            sum += (double)(planar ? ((const type *)planes[c])[i] : ((const type *)planes[0])[i * channels + c]) -    \
-                   (zero);                                                                                            \
-        mono[i] = (float)(sum * scale / channels);                                                                    \
-    }
-
-static bool mix(const AVFrame *frame, float *mono) {
-    const int n = frame->nb_samples, channels = frame->ch_layout.nb_channels;
-    const bool planar = av_sample_fmt_is_planar(frame->format);
-    uint8_t *const *planes = frame->extended_data;
-    double scale = 1;
-    switch (av_get_packed_sample_fmt(frame->format)) {
-    case AV_SAMPLE_FMT_U8: scale = 0x1p-7; MIX(uint8_t, 128) break;
-    case AV_SAMPLE_FMT_S16: scale = 0x1p-15; MIX(int16_t, 0) break;
-    case AV_SAMPLE_FMT_S32: scale = 0x1p-31; MIX(int32_t, 0) break;
-    case AV_SAMPLE_FMT_S64: scale = 0x1p-63; MIX(int64_t, 0) break;
-    case AV_SAMPLE_FMT_FLT: MIX(float, 0) break;
-    case AV_SAMPLE_FMT_DBL: MIX(double, 0) break;
-    default: return false;
-    }
-    return true;
-}
-
-#undef MIX
 
 /* ------------------------------------------------------------------------------------------------ time --- */
 
@@ -123,6 +114,8 @@ static ecdc_status check_frame(struct decoder *d, ecdc_error *err) {
             return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: a sampling rate of %d Hz", d->track.name, rate);
         if (channels < 1)
             return ecdc_fail(err, ECDC_E_FORMAT, "%s: an audio track without channels", d->track.name);
+        if (!mix_init(&d->mix, &d->frame->ch_layout, d->out_channels))
+            return ecdc_fail_memory(err, "decoding");
         d->rate = rate;
         d->channels = channels;
     } else if (rate != d->rate || channels != d->channels) {
@@ -138,14 +131,14 @@ static ecdc_status make_block(struct decoder *d, struct block *block, ecdc_error
     ecdc_status status = check_frame(d, err);
     if (status != ECDC_OK)
         return status;
-    size_t n = (size_t)d->frame->nb_samples;
-    if (n > d->mono_room) {
-        float *mono = ecdc_alloc_floats(n);
-        if (!mono)
+    size_t n = (size_t)d->frame->nb_samples, out_channels = (size_t)d->out_channels;
+    if (n > d->room) {
+        float *samples = ecdc_alloc_floats(n * out_channels); /* both small: an int, and at most MIX_MAX_CHANNELS */
+        if (!samples)
             return ecdc_fail_memory(err, "decoding");
-        free(d->mono);
-        d->mono = mono;
-        d->mono_room = n;
+        free(d->samples);
+        d->samples = samples;
+        d->room = n;
     }
     int64_t at = d->next_at, pts = d->frame->pts;
     if (pts == AV_NOPTS_VALUE)
@@ -153,14 +146,14 @@ static ecdc_status make_block(struct decoder *d, struct block *block, ecdc_error
     if (pts == AV_NOPTS_VALUE && d->n_decoded == 0)
         pts = d->first_pts; /* decoders with delay (WMA) time no frame */
     bool timed = position_of(d, pts, &at);
-    if (!mix(d->frame, d->mono))
+    if (!mix_frame(&d->mix, d->frame, d->samples))
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: samples of the format %s", d->track.name,
                          av_get_sample_fmt_name(d->frame->format));
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(d->mono[i]))
+    for (size_t i = 0; i < n * out_channels; i++)
+        if (!isfinite(d->samples[i]))
             return ecdc_fail(err, ECDC_E_FORMAT, "%s: the sample at %.6f s is not a finite number", d->track.name,
-                             seconds(d, at + (int64_t)i));
-    *block = (struct block){.samples = d->mono, .n = n, .at = at, .timed = timed};
+                             seconds(d, at + (int64_t)(i / out_channels)));
+    *block = (struct block){.samples = d->samples, .n = n, .at = at, .timed = timed};
     d->next_at = at + (int64_t)n;
     d->n_decoded += (int64_t)n;
     return ECDC_OK;
@@ -174,6 +167,14 @@ static void note_other_track(struct decoder *d) {
         if (end_s > d->others_end_s)
             d->others_end_s = end_s;
     }
+}
+
+/* A file that is cut inside a sample of PCM: its whole samples are good. */
+static void drop_part_of_sample(struct decoder *d) {
+    const AVCodecParameters *par = d->track.stream->codecpar;
+    bool pcm = par->codec_id >= AV_CODEC_ID_FIRST_AUDIO && par->codec_id < AV_CODEC_ID_ADPCM_IMA_QT;
+    if (pcm && par->block_align > 0 && d->packet->size > par->block_align)
+        d->packet->size -= d->packet->size % par->block_align;
 }
 
 /* Reads packets until one is in the codec, or tells the codec that there are no more. */
@@ -193,6 +194,7 @@ static ecdc_status feed(struct decoder *d, ecdc_error *err) {
         if (wanted) {
             if (!d->started)
                 note_first_packet(d);
+            drop_part_of_sample(d);
             code = avcodec_send_packet(d->codec, d->packet);
         } else {
             note_other_track(d);
@@ -209,14 +211,16 @@ static ecdc_status feed(struct decoder *d, ecdc_error *err) {
     }
 }
 
-/* At the end: is what the header promised there? Small differences are normal; a tenth and a second are not. */
+/* At the end: is what the header promised there? */
 static ecdc_status check_end(const struct decoder *d, ecdc_error *err) {
     if (d->skipped && d->n_decoded == 0)
         return fail_damaged(d, AVERROR_INVALIDDATA, err);
     double reached_s = fmax(seconds(d, d->next_at), seconds(d, d->n_decoded));
-    double furthest_s = fmax(reached_s, d->others_end_s), claim_s = d->track.claim_s;
-    if (furthest_s < 0.9 * claim_s && claim_s - furthest_s > 1)
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: breaks off at %.3f s of %.3f s", d->track.name, reached_s, claim_s);
+    double furthest_s = fmax(reached_s, d->others_end_s);
+    if (d->track.end_is_missing)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: breaks off at %.3f s (its last page is missing)", d->track.name, reached_s);
+    if (d->track.claim_s - furthest_s > slack_s(&d->track))
+        return fail_broken_off(d, reached_s, err);
     return ECDC_OK;
 }
 
@@ -281,6 +285,7 @@ ecdc_status decoder_open(const char *path, const ecdc_reader_settings *settings,
     if (!d)
         return ecdc_fail_memory(err, "a decoder");
     d->first_pts = AV_NOPTS_VALUE;
+    d->out_channels = settings->channels > 1 ? settings->channels : 1;
     ecdc_status status = track_open(&d->track, path, settings, err);
     if (status == ECDC_OK)
         status = open_codec(d, err);
@@ -301,6 +306,23 @@ ecdc_status decoder_open(const char *path, const ecdc_reader_settings *settings,
     return ECDC_OK;
 }
 
+/* FFmpeg times Vorbis packets by a rule that differs from what its decoder yields where long blocks and short ones meet, by a
+ * quarter of the difference of their lengths and for one packet only. The lengths, powers of two, stand in byte 28 of the
+ * first header; the headers lie behind a 2 and two lengths, each a run of bytes that ends with one below 255. */
+static int64_t vorbis_jitter(const AVCodecParameters *par) {
+    enum { BLOCK_SIZES = 28, LONGEST = 8192 };
+    const uint8_t *header = par->extradata, *end = header + par->extradata_size;
+    if (par->codec_id != AV_CODEC_ID_VORBIS)
+        return 0;
+    if (par->extradata_size > 0 && *header++ == 2) {
+        for (int lengths = 2; header < end && lengths > 0; header++)
+            lengths -= *header < 255;
+        if (end - header > BLOCK_SIZES)
+            return ((1 << (header[BLOCK_SIZES] >> 4)) - (1 << (header[BLOCK_SIZES] & 15))) / 4;
+    }
+    return LONGEST / 4;
+}
+
 void decoder_facts_of(const struct decoder *d, struct decoder_facts *facts) {
     const AVFormatContext *format = d->track.format;
     const AVStream *stream = d->track.stream;
@@ -313,8 +335,12 @@ void decoder_facts_of(const struct decoder *d, struct decoder_facts *facts) {
         .name = d->track.name,
         .rate_hz = d->rate,
         .channels = d->channels,
+        .out_channels = d->out_channels,
         .tick = av_q2d(stream->time_base) * d->rate,
+        .jitter = vorbis_jitter(stream->codecpar),
         .clock_may_reset = track_clock_is_broadcast(&d->track),
+        .track = d->track.number,
+        .n_tracks = track_count(&d->track),
         .duration_hint_s = isfinite(hint_s) && hint_s > 0 ? hint_s : 0,
     };
 }
@@ -328,6 +354,10 @@ ecdc_status decoder_next(struct decoder *d, struct block *block, ecdc_error *err
     return decode_block(d, block, err);
 }
 
+bool decoder_describe_track(const struct decoder *d, int number, ecdc_track_info *info) {
+    return track_describe(&d->track, number, info);
+}
+
 int64_t decoder_samples(const struct decoder *d) {
     return d->ahead ? 0 : d->n_decoded;
 }
@@ -339,6 +369,7 @@ void decoder_close(struct decoder *d) {
     av_packet_free(&d->packet);
     avcodec_free_context(&d->codec);
     track_close(&d->track);
-    free(d->mono);
+    mix_free(&d->mix);
+    free(d->samples);
     free(d);
 }

@@ -11,21 +11,22 @@
 
 struct resampler {
     soxr_t soxr;
-    int in_hz, out_hz;
+    int in_hz, out_hz, channels;
     int64_t n_in, n_out;
 };
 
-ecdc_status resampler_new(int in_hz, int out_hz, struct resampler **out, ecdc_error *err) {
+ecdc_status resampler_new(int in_hz, int out_hz, int channels, struct resampler **out, ecdc_error *err) {
     struct resampler *r = ecdc_alloc_zeros(1, sizeof *r);
     if (!r)
         return ecdc_fail_memory(err, "a resampler");
     r->in_hz = in_hz;
     r->out_hz = out_hz;
+    r->channels = channels;
     soxr_io_spec_t io = soxr_io_spec(SOXR_FLOAT32_I, SOXR_FLOAT32_I);
     soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
     soxr_runtime_spec_t runtime = soxr_runtime_spec(1); /* threads; more of them only serve more channels */
     soxr_error_t error = NULL;
-    r->soxr = soxr_create(in_hz, out_hz, 1, &error, &io, &quality, &runtime);
+    r->soxr = soxr_create(in_hz, out_hz, (unsigned)channels, &error, &io, &quality, &runtime);
     if (!r->soxr || error) {
         resampler_free(r);
         return ecdc_fail(err, ECDC_E_MEMORY, "libsoxr cannot convert %d Hz to %d Hz (%s)", in_hz, out_hz,
@@ -62,7 +63,7 @@ ecdc_status resampler_drain(struct resampler *r, float *out, size_t room, size_t
     /* libsoxr rounds the length down or to nearest: the sample or two that are missing lie in the silence after the
      * signal. */
     if (done == 0)
-        memset(out, 0, n * sizeof *out), done = n;
+        memset(out, 0, n * (size_t)r->channels * sizeof *out), done = n;
     r->n_out += (int64_t)done;
     *made = done;
     return ECDC_OK;

@@ -43,7 +43,7 @@ ecdc_status ecdc_resample(const float *samples, size_t n_samples, int in_hz, int
         return ECDC_OK;
     }
     struct resampler *r = NULL;
-    ecdc_status status = resampler_new(in_hz, out_hz, &r, err);
+    ecdc_status status = resampler_new(in_hz, out_hz, 1, &r, err);
     if (status == ECDC_OK)
         status = convert(r, samples, n_samples, out, (size_t)ecdc_resampled_length((int64_t)n_samples, in_hz, out_hz), err);
     resampler_free(r);

@@ -10,6 +10,7 @@
  * that has no fault. 10 ms is less than the shortest usual packet (20 ms; a lost one is seen), less than one frame of
  * codes (13 ms; the grid stays right), and more than the noise. Coarse clocks get 1.5 of their ticks. Differences are
  * not accumulated: what is below the tolerance now is measured again with the next block.
+ * Codecs whose times are known to be off now and then (facts.jitter) get no less than that.
  * The first block has nothing to be continuous with; its tolerance is that of rounding alone. */
 static const double tolerance_s = 0.010, tolerance_ticks = 1.5;
 
@@ -34,13 +35,13 @@ static ecdc_status add_silence(struct timeline *t, int64_t n, ecdc_error *err) {
 /* Drops up to n samples from the start of the block; returns how many. */
 static int64_t cut_block(struct timeline *t, int64_t n) {
     size_t cut = (uint64_t)n < t->block.n ? (size_t)n : t->block.n;
-    t->block.samples += cut;
+    t->block.samples += cut * (size_t)t->facts.out_channels;
     t->block.n -= cut;
     return (int64_t)cut;
 }
 
-static double tolerance(const struct timeline *t, double least) {
-    return fmax(least, tolerance_ticks * t->facts.tick);
+static double tolerance(const struct timeline *t, double least, int64_t jitter) {
+    return fmax(least, tolerance_ticks * t->facts.tick + (double)jitter);
 }
 
 /* Nothing was given out yet: a late start is silence, what lies before 0 is dropped. Neither counts as a fault. */
@@ -49,7 +50,7 @@ static ecdc_status place_first(struct timeline *t, ecdc_error *err) {
     if (!t->started)
         t->first_at = at;
     t->started = true;
-    if (fabs((double)at) <= tolerance(t, 1))
+    if (fabs((double)at) <= tolerance(t, 1, 0))
         return ECDC_OK;
     if (at > 0)
         return add_silence(t, at, err);
@@ -65,7 +66,7 @@ static ecdc_status place_next(struct timeline *t, ecdc_error *err) {
     }
     bool was_cutting = t->cutting;
     t->cutting = false;
-    if (fabs((double)late) <= tolerance(t, tolerance_s * t->facts.rate_hz))
+    if (fabs((double)late) <= tolerance(t, tolerance_s * t->facts.rate_hz, t->facts.jitter))
         return ECDC_OK;
     if (late > 0) {
         ecdc_status status = add_silence(t, late, err);
@@ -108,8 +109,9 @@ ecdc_status timeline_next(struct timeline *t, const float **samples, size_t *n, 
             return status;
     }
     if (t->silence > 0) {
+        const size_t most = SILENCE_PIECE / (size_t)t->facts.out_channels;
         *samples = zeros;
-        *n = t->silence < SILENCE_PIECE ? (size_t)t->silence : SILENCE_PIECE;
+        *n = (uint64_t)t->silence < most ? (size_t)t->silence : most;
         t->silence -= (int64_t)*n;
     } else {
         *samples = t->block.samples;

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "media/claim.h"
 
 /* ----------------------------------------------------------------------------------------------- bytes --- */
 
@@ -76,32 +77,6 @@ static bool is_format(const AVInputFormat *format, const char *name) {
     return false;
 }
 
-/* FFmpeg's WAV reader takes a file that was cut short as if its header had promised no more, so we read the promise
- * ourselves. Only one that goes beyond the file's end counts: then the bytes decide, and the header's bytes per second,
- * which some writers get wrong, serve only to say how much. Sizes that no program means, which stand for "not known",
- * promise nothing. Leaves the position at 0. */
-static double wav_claim(AVIOContext *io) {
-    enum { MOST_CHUNKS = 100, FMT_BYTES = 12, UNKNOWN = 0x7ff00000 };
-    double claim_s = 0;
-    uint32_t bytes_per_second = 0;
-    if (avio_rl32(io) == MKTAG('R', 'I', 'F', 'F') && avio_skip(io, 4) > 0 &&
-        avio_rl32(io) == MKTAG('W', 'A', 'V', 'E'))
-        for (int i = 0; i < MOST_CHUNKS && !avio_feof(io); i++) {
-            uint32_t tag = avio_rl32(io), size = avio_rl32(io);
-            if (tag == MKTAG('d', 'a', 't', 'a')) {
-                if (bytes_per_second && size < UNKNOWN && avio_tell(io) + (int64_t)size > avio_size(io))
-                    claim_s = (double)size / bytes_per_second;
-                break;
-            }
-            int64_t next = avio_tell(io) + size + (size & 1);
-            if (tag == MKTAG('f', 'm', 't', ' ') && size >= FMT_BYTES && avio_skip(io, 8) > 0)
-                bytes_per_second = avio_rl32(io);
-            if (avio_seek(io, next, SEEK_SET) < 0)
-                break;
-        }
-    return avio_seek(io, 0, SEEK_SET) == 0 ? claim_s : 0;
-}
-
 static ecdc_status open_format(struct track *t, const char *url, ecdc_error *err) {
     const AVInputFormat *format = NULL;
     int code = av_probe_input_buffer2(t->io, &format, url, NULL, 0, 0);
@@ -112,8 +87,14 @@ static ecdc_status open_format(struct track *t, const char *url, ecdc_error *err
     if (code < 0)
         return fail_av(t, ECDC_E_FORMAT, "not a media file that FFmpeg can read",
                        code == AVERROR_EOF ? AVERROR_INVALIDDATA : code, err);
-    if (is_format(format, "wav") && t->io->seekable)
-        t->claim_s = wav_claim(t->io);
+    const bool seekable = t->io->seekable & AVIO_SEEKABLE_NORMAL;
+    if (seekable && is_format(format, "wav"))
+        t->claim_s = claim_of_wav(t->io);
+    if (seekable && is_format(format, "ogg"))
+        t->end_is_missing = claim_ogg_is_cut(t->io);
+    if (seekable && is_format(format, "mp4") && !claim_mp4_has_index(t->io))
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: has no index (moov), or a part of one, without which nothing in it can be "
+                         "read: it is cut short, or its recording was never finished", t->name);
 
     if (!(t->format = avformat_alloc_context()))
         return ecdc_fail_memory(err, "a media file");
@@ -177,17 +158,86 @@ static void take_claim(struct track *t, const struct claims *c) {
     }
 }
 
-static ecdc_status choose_track(struct track *t, ecdc_error *err) {
-    int index = av_find_best_stream(t->format, AVMEDIA_TYPE_AUDIO, -1, -1, &t->codec, 0);
-    if (index == AVERROR_DECODER_NOT_FOUND) {
-        index = av_find_best_stream(t->format, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
-        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: FFmpeg has no decoder for its audio track (%s)", t->name,
-                         index < 0 ? "unknown" : avcodec_get_name(t->format->streams[index]->codecpar->codec_id));
+/* Formats that say how long they are to a packet; in others the number may be a guess of the program that wrote them. */
+static bool claims_are_exact(const AVInputFormat *format) {
+    static const char *const names[] = {"wav", "flac", "mp3", "mp4", "matroska"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (is_format(format, names[i]))
+            return true;
+    return false;
+}
+
+/* Number `wanted` among the audio tracks; NULL if there are not so many. */
+static AVStream *audio_track(const AVFormatContext *format, int wanted) {
+    for (unsigned i = 0; i < format->nb_streams && wanted >= 0; i++)
+        if (format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO && wanted-- == 0)
+            return format->streams[i];
+    return NULL;
+}
+
+static const char *tag_of(const AVStream *stream, const char *name) {
+    const AVDictionaryEntry *tag = av_dict_get(stream->metadata, name, NULL, 0);
+    return tag ? tag->value : "";
+}
+
+static ecdc_status fail_no_such_track(const struct track *t, int wanted, ecdc_error *err) {
+    char found[600] = "";
+    size_t n = 0;
+    const AVStream *stream;
+    for (int i = 0; (stream = audio_track(t->format, i)) && n < sizeof found; i++) {
+        const char *language = tag_of(stream, "language");
+        n += (size_t)snprintf(found + n, sizeof found - n, "%s%d %s%s%.20s", i ? ", " : "", i,
+                              avcodec_get_name(stream->codecpar->codec_id), *language ? " " : "", language);
     }
-    if (index < 0)
+    if (n == 0)
         return fail_no_audio(t, err);
-    t->stream = t->format->streams[index];
+    return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: has no audio track %d; its audio tracks, counted from 0: %s", t->name, wanted,
+                     found);
+}
+
+static ecdc_status choose_track(struct track *t, const ecdc_reader_settings *settings, ecdc_error *err) {
+    if (settings->choose_track) {
+        t->stream = audio_track(t->format, settings->track);
+        if (!t->stream)
+            return fail_no_such_track(t, settings->track, err);
+        t->codec = avcodec_find_decoder(t->stream->codecpar->codec_id);
+    } else {
+        int index = av_find_best_stream(t->format, AVMEDIA_TYPE_AUDIO, -1, -1, &t->codec, 0);
+        if (index == AVERROR_DECODER_NOT_FOUND)
+            index = av_find_best_stream(t->format, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
+        if (index < 0)
+            return fail_no_audio(t, err);
+        t->stream = t->format->streams[index];
+    }
+    if (!t->codec)
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: FFmpeg has no decoder for its audio track (%s)", t->name,
+                         avcodec_get_name(t->stream->codecpar->codec_id));
+    while (audio_track(t->format, t->number) != t->stream)
+        t->number++;
     return ECDC_OK;
+}
+
+int track_count(const struct track *t) {
+    int n = 0;
+    while (audio_track(t->format, n))
+        n++;
+    return n;
+}
+
+bool track_describe(const struct track *t, int number, ecdc_track_info *info) {
+    const AVStream *stream = audio_track(t->format, number);
+    if (!stream)
+        return false;
+    *info = (ecdc_track_info){
+        .stream = stream->index,
+        .codec = avcodec_get_name(stream->codecpar->codec_id),
+        .language = tag_of(stream, "language"),
+        .title = tag_of(stream, "title"),
+        .rate_hz = stream->codecpar->sample_rate,
+        .channels = stream->codecpar->ch_layout.nb_channels,
+        .is_default = (stream->disposition & AV_DISPOSITION_DEFAULT) != 0,
+    };
+    return true;
 }
 
 ecdc_status track_open(struct track *t, const char *path, const ecdc_reader_settings *settings, ecdc_error *err) {
@@ -207,9 +257,10 @@ ecdc_status track_open(struct track *t, const char *path, const ecdc_reader_sett
             status = fail_av(t, ECDC_E_FORMAT, "its tracks cannot be read", code, err);
     }
     if (status == ECDC_OK)
-        status = choose_track(t, err);
+        status = choose_track(t, settings, err);
     if (status == ECDC_OK) {
         take_claim(t, &claims);
+        t->claim_is_exact = claims_are_exact(t->format->iformat);
         /* The other tracks are only worth reading where the claim is about all of them. */
         for (unsigned i = 0; i < t->format->nb_streams && !t->claim_is_whole; i++)
             if (t->format->streams[i] != t->stream)
@@ -231,4 +282,10 @@ void track_close(struct track *t) {
 
 bool track_clock_is_broadcast(const struct track *t) {
     return t->format->iformat->flags & AVFMT_TS_DISCONT;
+}
+
+bool track_index_is_behind(const struct track *t) {
+    const AVIndexEntry *first = avformat_index_get_entry(t->stream, 0);
+    return is_format(t->format->iformat, "mp4") && !(t->io->seekable & AVIO_SEEKABLE_NORMAL) && first &&
+           first->pos < avio_tell(t->io);
 }

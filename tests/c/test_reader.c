@@ -1,111 +1,9 @@
 /* The public reader: samples, time, rates, and what it says about files that are wrong. */
-#include "media_files.h"
+#include "reader_files.h"
 
 #include <fcntl.h>
 #include <libavutil/log.h>
-#include <math.h>
 #include <sys/wait.h>
-
-static ecdc_error err;
-
-/* ------------------------------------------------------------------------------------------ files --- */
-
-static void put(unsigned char **at, uint64_t value, int n_bytes) {
-    for (int i = 0; i < n_bytes; i++)
-        *(*at)++ = (unsigned char)(value >> (8 * i));
-}
-
-/* A WAV by hand. format: 1 integers, 3 floats. `claimed`: bytes of data in the header. */
-static const char *make_wav(const char *name, int format, int rate, int channels, int bits, const void *data,
-                            size_t n_bytes, uint32_t claimed) {
-    unsigned char *bytes = malloc(44 + n_bytes), *at = bytes;
-    int block = channels * bits / 8;
-    memcpy(at, "RIFF", 4), at += 4, put(&at, claimed + 36, 4);
-    memcpy(at, "WAVEfmt ", 8), at += 8, put(&at, 16, 4), put(&at, (uint64_t)format, 2), put(&at, (uint64_t)channels, 2);
-    put(&at, (uint64_t)rate, 4), put(&at, (uint64_t)(rate * block), 4), put(&at, (uint64_t)block, 2);
-    put(&at, (uint64_t)bits, 2), memcpy(at, "data", 4), at += 4, put(&at, claimed, 4);
-    if (n_bytes > 0)
-        memcpy(at, data, n_bytes);
-    const char *path = write_file(name, bytes, 44 + n_bytes);
-    free(bytes);
-    return path;
-}
-
-static const char *make_wav16(const char *name, int rate, int channels, const int16_t *data, size_t n) {
-    size_t bytes = n * (size_t)channels * 2;
-    return make_wav(name, 1, rate, channels, 16, data, bytes, (uint32_t)bytes);
-}
-
-/* A second of noise per second, the same every time. */
-static int16_t *noise(size_t n) {
-    int16_t *x = malloc((n + 1) * sizeof *x);
-    uint32_t seed = 1;
-    for (size_t i = 0; i < n; i++)
-        x[i] = (int16_t)((seed = seed * 1664525 + 1013904223) >> 17) - 8192;
-    return x;
-}
-
-/* Runs ffmpeg in the scratch directory; the test is skipped where the command is missing. */
-static void ffmpeg(const char *arguments) {
-    char command[1000];
-    if (system("command -v ffmpeg > /dev/null") != 0)
-        skip();
-    snprintf(command, sizeof command, "cd '%s' && ffmpeg -nostdin -v error -y %s", scratch, arguments);
-    assert_int_equal(system(command), 0);
-}
-
-/* ---------------------------------------------------------------------------------------- reading --- */
-
-static ecdc_status open_at(const char *path, int rate_hz, ecdc_reader **r, ecdc_error *e) {
-    ecdc_reader_settings settings = ecdc_default_reader_settings();
-    settings.rate_hz = rate_hz;
-    return ecdc_reader_open(path, &settings, r, e);
-}
-
-/* Reads everything, `piece` samples at a time, to be freed. */
-static float *read_all(const char *path, int rate, size_t piece, size_t *n, ecdc_reader_info *info) {
-    ecdc_reader *r;
-    assert_ok(open_at(path, rate, &r, &err), &err);
-    float *samples = NULL;
-    size_t got, room = 0;
-    *n = 0;
-    do {
-        if (room < *n + piece)
-            samples = realloc(samples, (room = 2 * (*n + piece)) * sizeof *samples);
-        assert_ok(ecdc_reader_read(r, samples + *n, piece, &got, &err), &err);
-        *n += got;
-    } while (got > 0);
-    assert_ok(ecdc_reader_read(r, samples, piece, &got, &err), &err); /* the end stays the end */
-    assert_int_equal(got, 0);
-    ecdc_reader_get_info(r, info);
-    assert_int_equal(info->samples, *n);
-    ecdc_reader_close(r);
-    return samples;
-}
-
-/* Reads until it fails; returns the samples that came before. */
-static size_t read_failing(const char *path, ecdc_status status, const char *words) {
-    ecdc_reader *r;
-    float samples[1000];
-    size_t n = 0, got = 1;
-    ecdc_status found = ECDC_OK;
-    assert_ok(open_at(path, 0, &r, &err), &err);
-    while (found == ECDC_OK && got > 0) {
-        found = ecdc_reader_read(r, samples, 1000, &got, &err);
-        n += found == ECDC_OK ? got : 0;
-    }
-    assert_fails(ecdc_reader_read(r, samples, 1000, &got, &err), status, &err, words); /* and again */
-    assert_int_equal(found, status);
-    ecdc_reader_close(r);
-    return n;
-}
-
-static double rms(const float *x, size_t from, size_t to) {
-    double sum = 0;
-    for (size_t i = from; i < to; i++)
-        sum += (double)x[i] * x[i];
-    return sqrt(sum / (double)(to - from));
-}
 
 /* ------------------------------------------------------------------------------------------- exact --- */
 
@@ -160,6 +58,61 @@ static void test_mean_of_channels(void **state) {
     x = read_all(make_wav16("six.wav", 48000, 6, six, 2), 0, 100, &n, &info);
     assert_true(n == 2 && x[0] == 1 / 32768.f && x[1] == 600 / 32768.f);
     free(x);
+}
+
+/* Two channels as they are, one in both, more by their places. */
+static void test_stereo(void **state) {
+    (void)state;
+    const int16_t stereo[] = {100, 101, -32768, 32767, 3, 0}, mono[] = {5, -7};
+    size_t n;
+    ecdc_reader_info info;
+    float *x = read_stereo(make_wav16("s.wav", 48000, 2, stereo, 3), 48000, 100, &n, &info);
+    assert_int_equal(n, 3);
+    for (int i = 0; i < 6; i++)
+        assert_true(x[i] == stereo[i] / 32768.f);
+    free(x);
+    x = read_stereo(make_wav16("m.wav", 48000, 1, mono, 2), 0, 100, &n, &info);
+    assert_true(n == 2 && x[0] == 5 / 32768.f && x[1] == 5 / 32768.f && x[2] == -7 / 32768.f && x[3] == -7 / 32768.f);
+    assert_int_equal(info.source_channels, 1);
+    free(x);
+    /* One sample in each of FL FR FC LFE BL BR, then in all. */
+    const double side = sqrt(0.5), sum = 1 + 2 * side;
+    const double left[] = {1, 0, side, 0, side, 0, sum}, right[] = {0, 1, side, 0, 0, side, sum};
+    int16_t six[7][6] = {{0}};
+    for (int c = 0; c < 6; c++)
+        six[c][c] = six[6][c] = 32767;
+    x = read_stereo(make_wav16("six.wav", 48000, 6, six[0], 7), 0, 100, &n, &info);
+    assert_int_equal(n, 7);
+    for (int i = 0; i < 7; i++)
+        assert_true(fabs(x[2 * i] - left[i] / sum) < 1e-4 && fabs(x[2 * i + 1] - right[i] / sum) < 1e-4);
+    free(x);
+}
+
+/* Each channel of a stereo signal is what the same signal gives alone: after a late start, resampled, in any pieces. */
+static void test_stereo_is_two_monos(void **state) {
+    (void)state;
+    enum { N = 30000 };
+    int16_t *data = noise(2 * N), *one = malloc(N * sizeof *one);
+    make_wav16("two.wav", 44100, 2, data, N);
+    ffmpeg("-itsoffset 0.5 -i two.wav -c:a pcm_s16le two.mkv");
+    size_t n, m;
+    ecdc_reader_info info;
+    float *x = read_stereo(in_scratch("two.mkv"), 24000, 777, &n, &info);
+    for (int c = 0; c < 2; c++) {
+        for (int i = 0; i < N; i++)
+            one[i] = data[2 * i + c];
+        make_wav16("one.wav", 44100, 1, one, N);
+        ffmpeg("-itsoffset 0.5 -i one.wav -c:a pcm_s16le one.mkv");
+        float *y = read_all(in_scratch("one.mkv"), 24000, 5000, &m, &info);
+        assert_int_equal(m, n);
+        for (size_t i = 0; i < n; i++)
+            assert_true(x[2 * i + (size_t)c] == y[i]);
+        free(y);
+    }
+    assert_int_equal(n, 12000 + (N * 80 + 146) / 147);
+    free(x);
+    free(data);
+    free(one);
 }
 
 static void test_no_conversion_is_exact(void **state) {
@@ -358,6 +311,8 @@ static void test_arguments(void **state) {
     assert_fails(open_at(path, 999, &r, &err), ECDC_E_ARGUMENT, &err, "999 Hz is not in 1000 ... 384000");
     assert_fails(open_at(path, -1, &r, &err), ECDC_E_ARGUMENT, &err, "-1 Hz");
     assert_fails(open_at(path, 384001, &r, &err), ECDC_E_ARGUMENT, &err, "384001 Hz");
+    assert_fails(ecdc_reader_open(path, &(ecdc_reader_settings){.channels = 3}, &r, &err), ECDC_E_ARGUMENT, &err,
+                 "3 channels are not in 0 ... 2");
     assert_fails(open_at(NULL, 0, &r, &err), ECDC_E_ARGUMENT, &err, "NULL");
     assert_int_equal(open_at(in_scratch("none"), 0, &r, NULL), ECDC_E_IO);
     ecdc_reader_close(NULL);
@@ -569,6 +524,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sample_formats),
         cmocka_unit_test(test_mean_of_channels),
+        cmocka_unit_test(test_stereo),
+        cmocka_unit_test(test_stereo_is_two_monos),
         cmocka_unit_test(test_no_conversion_is_exact),
         cmocka_unit_test(test_count),
         cmocka_unit_test(test_resampled_tone),

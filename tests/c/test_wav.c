@@ -107,6 +107,26 @@ static void test_rf64(void **state) {
     free(bytes);
 }
 
+/* Two channels interleaved, clipped samples counted in both. */
+static void test_stereo(void **state) {
+    (void)state;
+    const float x[] = {0.5f, -0.5f, 2, -2, 0, -1};
+    const unsigned char expected[56] =
+        "RIFF\x30\0\0\0WAVEfmt \x10\0\0\0\1\0\2\0\xc0\x5d\0\0\0\x77\1\0\4\0\x10\0" "data\x0c\0\0\0"
+        "\0\x40\0\xc0\xff\x7f\0\x80\0\0\0\x80";
+    int64_t clipped;
+    size_t n;
+    unsigned char *bytes = write_wav(false, 2, 3, x, 3, &clipped, &n);
+    assert_int_equal(n, sizeof expected);
+    assert_memory_equal(bytes, expected, n);
+    assert_int_equal(clipped, 2);
+    free(bytes);
+    bytes = write_wav(false, 2, INT64_C(1) << 30, x, 3, &clipped, &n); /* 4 GiB */
+    assert_memory_equal(bytes, "RF64", 4);
+    assert_int_equal(le32(bytes + 28), 12);
+    free(bytes);
+}
+
 static void test_not_finite(void **state) {
     (void)state;
     struct output *o;
@@ -181,6 +201,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hand_worked_bytes), cmocka_unit_test(test_rounding), cmocka_unit_test(test_float),
         cmocka_unit_test(test_empty),             cmocka_unit_test(test_rf64),     cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_stereo),
         cmocka_unit_test(test_disk_full),         cmocka_unit_test(test_pipe),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
