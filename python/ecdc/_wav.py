@@ -43,14 +43,18 @@ class WavWriter:
     def __exit__(self, kind: "type[BaseException] | None", value: "BaseException | None",
                  trace: "TracebackType | None") -> None:
         try:
-            if kind is None:
+            try:
                 self._wav.close()
+            finally:
                 self._file.close()
+            if kind is None:
                 umask = os.umask(0)  # the file gets the mode that open() would have given it
                 os.umask(umask)
                 os.chmod(self._part, 0o666 & ~umask)
                 os.replace(self._part, self.path)
+        except OSError:
+            if kind is None:
+                raise
         finally:
-            self._file.close()
             if os.path.exists(self._part):
                 os.unlink(self._part)
