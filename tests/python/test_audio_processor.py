@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 import ecdc
-from places import SPEECH, TINY, read_wav, write_wav
+from files import read_wav, write_wav
+from run import SPEECH, TINY
 
 
 def processor(**parameters):

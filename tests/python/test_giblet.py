@@ -7,7 +7,8 @@ import sys
 
 import numpy as np
 
-from places import ROOT, SPEECH, read_wav
+from files import read_wav
+from run import ROOT, SPEECH
 
 
 def quick_start():

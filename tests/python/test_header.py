@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 
-from places import ROOT
+from run import ROOT
 from ecdc import _library
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import ecdc
-from places import SPEECH, TINY
+from run import SPEECH, TINY
 
 SECONDS = 60  # until a child counts as hung
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ecdc import metrics
-from places import SPEECH, read_wav, write_wav
+from files import write_wav
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def pair():
 def test_numbers_are_those_of_the_command(tmp_path, command, pair):
     for name, samples in zip("ab", pair):
         write_wav(tmp_path / f"{name}.wav", samples, 24000)
-    said = command("compare", "a.wav", "b.wav", "--json")
+    said = command("compare", "a.wav", "b.wav", "--json").json
     found = metrics.compare(*pair, 24000)
     for name, value in found._asdict().items():
         assert value == pytest.approx(said[name], rel=1e-12), name
@@ -32,10 +32,7 @@ def test_snr_by_hand():
     assert metrics.snr_db(reference, reference) == np.inf
 
 
-def test_resampling_is_that_of_the_reader(tmp_path, command, pair):
-    write_wav(tmp_path / "a.wav", pair[0], 24000)
-    info = command("encode", "a.wav", "-o", "a.npy", "-m", "default", "--json", "-f")
-    assert info["seconds_audio"] == 2.0
+def test_resampling(pair):
     there = metrics.resample(pair[0], 24000, 44100)
     assert there.dtype == np.float32 and len(there) == 88200
     back = metrics.resample(there, 44100, 24000)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ecdc
-from places import TINY
+from run import TINY
 
 
 @pytest.fixture(scope="module")
