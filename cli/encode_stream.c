@@ -9,7 +9,7 @@
 
 enum { BLOCK = 15360 }; /* samples read at once: 48 frames, as the encoder likes them */
 
-static void note_repairs(const struct options *o, const ecdc_reader_info *input) {
+void note_repairs(const struct options *o, const ecdc_reader_info *input) {
     const char *path = o->arguments[0];
     if (input->audio_start_s > 0.001)
         report_note(o, "%s: the sound starts at %.3f s; silence stands before it", path, input->audio_start_s);

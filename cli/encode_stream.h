@@ -22,4 +22,7 @@ typedef ecdc_status frame_sink(void *context, const int32_t *codes, size_t n_fra
 ecdc_status encode_stream(const struct options *o, const ecdc_model *model, const ecdc_settings *settings,
                           frame_sink *sink, void *context, struct encoded *result, ecdc_error *err);
 
+/* What the reader mended in the input, on stderr. */
+void note_repairs(const struct options *o, const ecdc_reader_info *input);
+
 #endif
