@@ -8,12 +8,16 @@ static ecdc_status check_mode(const struct options *o, const struct sidecar *s, 
     const char *path = o->arguments[0];
     bool floats = dtype == NPY_F32 || dtype == NPY_F64;
     if (s->found && s->mode == MODE_LATENT)
-        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: latents are not decoded by this command; codes and mel spectrograms are", path);
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: latents are not decoded by this command; codes and mel spectrograms are",
+                         path);
     if (s->found && floats != (s->mode == MODE_MEL))
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: its description says --mode %s, but the array is %s", path, mode_name(s->mode),
                          npy_dtype_name(dtype));
     if (o->as_giblet && !floats)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: --as-giblet is about mel spectrograms, this array is %s", path,
+                         npy_dtype_name(dtype));
+    if (floats && (o->bandwidth_given || o->codebooks || o->layout_given || o->model_given))
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: -m, -b, --codebooks and --layout are about codes, this array is %s", path,
                          npy_dtype_name(dtype));
     return ECDC_OK;
 }

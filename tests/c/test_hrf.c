@@ -198,9 +198,11 @@ static void test_latents(void **state) {
     for (size_t i = 0; i < n; i++)
         assert_true(fabsf(vectors[i] - wanted[i]) < 1e-5f);
     codes[3] = info.codebook_size;
-    assert_fails(ecdc_dequantize(model, 2, codes, 2, vectors, &err), ECDC_E_ARGUMENT, &err, "at frame 1, codebook 1 is outside 0 to");
+    assert_fails(ecdc_dequantize(model, 2, codes, 2, vectors, &err), ECDC_E_ARGUMENT, &err,
+                 "at frame 1, codebook 1 is outside 0 to");
     assert_fails(ecdc_dequantize(model, 0, codes, 1, vectors, &err), ECDC_E_ARGUMENT, &err, "n_codebooks is 0");
-    assert_fails(ecdc_dequantize(model, 99, codes, 1, vectors, &err), ECDC_E_ARGUMENT, &err, "n_codebooks is 99, tiny24 has 1 to 8");
+    assert_fails(ecdc_dequantize(model, 99, codes, 1, vectors, &err), ECDC_E_ARGUMENT, &err,
+                 "n_codebooks is 99, tiny24 has 1 to 8");
     free(codes);
     free(vectors);
     free(samples);

@@ -191,6 +191,7 @@ def test_bad_mel_arrays(ecdc):
     refused(good[0, 0], "1 dimensions, the last of 65")
     refused(good[:0], "f.npy: no sound (0 TRs)")
     refused(np.asfortranarray(good), "is in Fortran order")
+    refused(good, "-m, -b, --codebooks and --layout are about codes, this array is float32", "-b", "6")
     refused(np.zeros((3, 4, 112), np.int64), "--as-giblet is about mel spectrograms, this array is int64", "--as-giblet")
 
 
