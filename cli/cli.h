@@ -28,7 +28,10 @@ struct options {
     int codebooks;   /* 0: what the bandwidth gives */
     enum { LAYOUT_CODES, LAYOUT_FLAT, LAYOUT_GIBLET } layout;
     ecdc_alignment alignment;
-    bool partial, int16;
+    bool partial, int16, dtype_given;
+    enum { MODE_ENCODEC, MODE_MEL, MODE_LATENT } mode;
+    enum { HRF_NONE, HRF_CAUSAL, HRF_GIBLET, HRF_GIBLET_DOC } hrf;
+    bool per_frame, as_giblet;
     int track; /* -1: the best */
     bool partial_input;
     bool float_samples, rescale, force;
@@ -53,6 +56,8 @@ const char *output_format(const struct command *command, const struct options *o
 bool output_is_input(const struct options *o);
 const char *layout_name(int layout);
 const char *alignment_name(ecdc_alignment alignment);
+const char *mode_name(int mode);
+const char *hrf_name(int hrf);
 
 /* Prints "ecdc: MESSAGE" to stderr; returns the status to exit with. */
 int report_error(const ecdc_error *err);

@@ -60,7 +60,8 @@ class RowShape(ctypes.Structure):
 
 
 class RowInfo(ctypes.Structure):
-    _fields_ = [("tr_index", c_int64), ("start_s", c_double), ("end_s", c_double), ("n_frames", c_int64)]
+    _fields_ = [("tr_index", c_int64), ("start_s", c_double), ("end_s", c_double), ("n_frames", c_int64),
+                ("n_real_frames", c_int64)]
 
 
 class Metrics(ctypes.Structure):

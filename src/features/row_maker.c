@@ -86,7 +86,8 @@ static bool find_frames(ecdc_row_maker *m, int64_t *count) {
 static void describe(const ecdc_row_maker *m, int64_t n_frames, int64_t n_whole, ecdc_row_info *row) {
     const ecdc_tr_grid *grid = &m->shape.grid;
     int64_t i = m->next_tr;
-    *row = (ecdc_row_info){.tr_index = i, .start_s = ecdc_tr_grid_start_s(grid, i), .n_frames = n_frames};
+    *row = (ecdc_row_info){.tr_index = i, .start_s = ecdc_tr_grid_start_s(grid, i), .n_frames = n_frames,
+                           .n_real_frames = n_frames};
     row->end_s = ecdc_tr_grid_start_s(grid, i + 1);
     if (i >= n_whole) {
         row->end_s = (double)m->n_samples / m->sampling_rate_hz;
