@@ -149,7 +149,7 @@ static ecdc_status second_pass(struct mel_run *f, ecdc_error *err) {
 
 static cJSON *description(const struct mel_run *f) {
     cJSON *json = features_out_describe(&f->out, &f->rows.grid.samples, &f->result);
-    json_put_integer(json, "frames_per_tr", (int64_t)f->rows.grid.width);
+    json_put_integer(json, "frames_per_tr", f->rows.grid.width);
     json_put_number(json, "frame_rate", (double)f->settings.sampling_rate_hz / f->settings.hop);
     cJSON *mel = cJSON_AddObjectToObject(json, "mel");
     json_put_integer(mel, "n_mels", f->settings.n_mels);
@@ -161,29 +161,29 @@ static cJSON *description(const struct mel_run *f) {
 }
 
 static ecdc_status prepare(struct mel_run *f, ecdc_error *err) {
-    struct mel_grid grid;
-    ecdc_status status = mel_grid_init(&grid, &f->settings, f->o->tr, f->o->alignment, err);
+    ecdc_mel_grid grid;
+    ecdc_status status = ecdc_mel_grid_init(&grid, &f->settings, f->o->tr, f->o->alignment, err);
     if (status == ECDC_OK)
         status = mel_rows_init(&f->rows, &grid, err);
     if (status != ECDC_OK)
         return status;
-    size_t width = grid.n_mels * grid.width; /* a TR has an hour at most */
+    size_t width = (size_t)(grid.n_mels * grid.width); /* a TR has an hour at most */
     f->samples = ecdc_alloc_floats(BLOCK);
-    f->frames = ecdc_alloc_array(FRAMES * grid.n_mels, sizeof *f->frames);
+    f->frames = ecdc_alloc_array(FRAMES * (size_t)grid.n_mels, sizeof *f->frames);
     f->row = ecdc_alloc_array(width, sizeof *f->row);
     if (!f->samples || !f->frames || !f->row)
         return ecdc_fail_memory(err, "a row");
-    struct npy_shape array = {.dtype = NPY_F32, .n_dims = 3, .dims = {0, (int64_t)grid.n_mels, (int64_t)grid.width}};
+    struct npy_shape array = {.dtype = NPY_F32, .n_dims = 3, .dims = {0, grid.n_mels, grid.width}};
     status = features_out_open(&f->out, f->o, &array, err);
     return status == ECDC_OK ? row_writer_init(&f->writer, &f->out, width, &grid.samples, (double)mel_floor_db, 0, err) : status;
 }
 
 static void report(const struct mel_run *f) {
     char what[80];
-    snprintf(what, sizeof what, "%zu mels x %zu frames", f->rows.grid.n_mels, f->rows.grid.width);
+    snprintf(what, sizeof what, "%d mels x %" PRId64 " frames", f->rows.grid.n_mels, f->rows.grid.width);
     cJSON *json = cJSON_CreateObject();
-    json_put_integer(json, "n_mels", (int64_t)f->rows.grid.n_mels);
-    json_put_integer(json, "frames_per_tr", (int64_t)f->rows.grid.width);
+    json_put_integer(json, "n_mels", f->rows.grid.n_mels);
+    json_put_integer(json, "frames_per_tr", f->rows.grid.width);
     json_put_number(json, "ref", f->ref);
     features_out_report(&f->out, what, json, &f->result);
 }

@@ -22,7 +22,7 @@ struct mel_in {
     struct npy_reader *npy;
     ecdc_mel_settings settings;
     double ref;
-    struct mel_grid grid;
+    ecdc_mel_grid grid;
     size_t columns;       /* of a row: grid.width, or 1: an old row, one spectrum per TR */
     int64_t n_trs, total; /* total: frames of the sound, those after it are padding; INT64_MAX: not known */
     int64_t n_samples;
@@ -40,14 +40,14 @@ struct mel_in {
 
 static ecdc_status check_shape(struct mel_in *in, const char *tr, ecdc_error *err) {
     const struct npy_shape *shape = npy_shape_of(in->npy);
-    int64_t n_mels = (int64_t)in->grid.n_mels, width = (int64_t)in->grid.width;
+    int64_t n_mels = in->grid.n_mels, width = in->grid.width;
     if (shape->fortran_order)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: is in Fortran order; save it with numpy.ascontiguousarray", in->path);
     if (shape->n_dims == 2 && shape->dims[1] == n_mels)
         in->columns = 1;
     else if ((shape->n_dims == 3 && shape->dims[1] == n_mels && shape->dims[2] == width) ||
              (shape->n_dims == 2 && shape->dims[1] == n_mels * width))
-        in->columns = in->grid.width;
+        in->columns = (size_t)in->grid.width;
     else
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: a mel spectrogram at a TR of %s s has the shape (n_trs, %" PRId64 ", %" PRId64
                          "), (n_trs, %" PRId64 ") or, from before, (n_trs, %" PRId64 "); this array is another one (%d dimensions"
@@ -66,7 +66,7 @@ static ecdc_status find_parameters(struct mel_in *in, const struct sidecar *s, e
     in->total = s->found && s->partial ? ecdc_mel_frames(&in->settings, s->samples) : INT64_MAX;
     ecdc_status status = ecdc_mel_inverse_new(&in->settings, &in->inverse, err); /* checks the settings of the description */
     if (status == ECDC_OK)
-        status = mel_grid_init(&in->grid, &in->settings, tr, alignment, err);
+        status = ecdc_mel_grid_init(&in->grid, &in->settings, tr, alignment, err);
     if (status == ECDC_OK)
         status = check_shape(in, tr, err);
     return status;
@@ -79,7 +79,7 @@ static void find_frames(const struct mel_in *in, int64_t i, int64_t *first, int6
         *count = (int64_t)in->columns;
         return;
     }
-    mel_grid_frames(&in->grid, i, first, count);
+    ecdc_mel_grid_frames(&in->grid, i, first, count);
     if (*count > in->total - *first)
         *count = in->total > *first ? in->total - *first : 0;
 }
@@ -122,13 +122,13 @@ static ecdc_status drain(struct mel_in *in, ecdc_error *err) {
 
 /* Column t of the row at hand as powers, into in->frame. */
 static ecdc_status fill_frame(struct mel_in *in, int64_t i, size_t t, ecdc_error *err) {
-    for (size_t m = 0; m < in->grid.n_mels; m++) {
+    for (size_t m = 0; m < (size_t)in->grid.n_mels; m++) {
         in->frame[m] = in->row[m * in->columns + t];
         if (!isfinite(in->frame[m]) || in->frame[m] > LOUDEST_DB)
             return ecdc_fail(err, ECDC_E_FORMAT, "%s: %g in row %" PRId64 ", mel %zu, frame %zu is not a level in dB", in->path,
                              (double)in->frame[m], i, m, t);
     }
-    ecdc_db_to_power(in->frame, in->grid.n_mels, in->ref, in->frame);
+    ecdc_db_to_power(in->frame, (size_t)in->grid.n_mels, in->ref, in->frame);
     return ECDC_OK;
 }
 
@@ -137,7 +137,7 @@ static ecdc_status fill_frame(struct mel_in *in, int64_t i, size_t t, ecdc_error
 static ecdc_status push_row(struct mel_in *in, int64_t i, ecdc_error *err) {
     int64_t first, count;
     find_frames(in, i, &first, &count);
-    ecdc_status status = npy_read_float(in->npy, in->row, in->grid.n_mels * in->columns, err);
+    ecdc_status status = npy_read_float(in->npy, in->row, (size_t)in->grid.n_mels * in->columns, err);
     for (int64_t t = 0; status == ECDC_OK && t < count; t++) {
         status = fill_frame(in, i, in->columns > 1 ? (size_t)t : 0, err);
         for (; status == ECDC_OK && in->next_frame <= first + t; in->next_frame++) {
@@ -219,8 +219,8 @@ ecdc_status reconstruct_mel(const struct options *o, const struct sidecar *sidec
     if (status == ECDC_OK)
         status = find_length(&in, sidecar, err);
     if (status == ECDC_OK) {
-        in.row = ecdc_alloc_array(in.grid.n_mels * in.columns, sizeof *in.row);
-        in.frame = ecdc_alloc_array(in.grid.n_mels, sizeof *in.frame);
+        in.row = ecdc_alloc_array((size_t)in.grid.n_mels * in.columns, sizeof *in.row);
+        in.frame = ecdc_alloc_array((size_t)in.grid.n_mels, sizeof *in.frame);
         in.samples = ecdc_alloc_floats(BLOCK);
         status = in.row && in.frame && in.samples ? write_sound(&in, err) : ecdc_fail_memory(err, "a row");
     }

@@ -19,8 +19,8 @@ ecdc_status row_writer_init(struct row_writer *w, struct features_out *out, size
     if (!w->convolved)
         return ECDC_OK;
     /* giblet pads with zeros whatever it convolves. */
-    return convolver_init(&w->convolver, hrf == HRF_CAUSAL ? ECDC_HRF_CAUSAL : ECDC_HRF_GIBLET, hrf == HRF_GIBLET_DOC,
-                          grid->tr_s, width, hrf == HRF_CAUSAL ? outside : 0, err);
+    const ecdc_hrf kinds[] = {ECDC_HRF_NONE, ECDC_HRF_CAUSAL, ECDC_HRF_GIBLET, ECDC_HRF_GIBLET_DOC}; /* in the order of HRF_ */
+    return convolver_init(&w->convolver, kinds[hrf], grid->tr_s, width, hrf == HRF_CAUSAL ? outside : 0, err);
 }
 
 void row_writer_free(struct row_writer *w) {
@@ -50,7 +50,7 @@ static ecdc_status convolve(struct row_writer *w, const float *row, int64_t *cod
         return features_out_row(w->out, w->floats, w->width * sizeof *w->floats, err);
     }
     for (size_t i = 0; i < w->width; i++)
-        codes[i] = (int64_t)fmin(fmax(rint(result[i]), 0), w->max_code);
+        codes[i] = (int64_t)fmin(fmax(result[i], 0), w->max_code);
     return write_codes(w, codes, err);
 }
 

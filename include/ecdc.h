@@ -541,6 +541,21 @@ ECDC_API size_t ecdc_mel_inverse_pull(ecdc_mel_inverse *inverse, float *samples,
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mel_to_audio(const ecdc_mel_settings *settings, const float *power, size_t n_frames,
                                                        float *samples, size_t n_samples, ecdc_error *err);
 
+/** The frames of each TR, as giblet cuts them: from start / hop up to end / hop, both in samples. A row is
+ *  row[filter * width + frame]. A plain value: copy it freely. Fill it with ecdc_mel_grid_init. */
+typedef struct ecdc_mel_grid {
+    ecdc_tr_grid samples; /**< its frames are samples */
+    int hop, n_mels;
+    int64_t width;        /**< frames per row: ceil(samples per TR / hop) */
+} ecdc_mel_grid;
+
+/** Makes a grid. @param tr as in ecdc_tr_grid_init. Fails with ECDC_E_ARGUMENT. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mel_grid_init(ecdc_mel_grid *grid, const ecdc_mel_settings *settings, const char *tr,
+                                                        ecdc_alignment alignment, ecdc_error *err);
+
+/** The frames of TR i: [*first, *first + *count), count is width or less. */
+ECDC_API void ecdc_mel_grid_frames(const ecdc_mel_grid *grid, int64_t i, int64_t *first, int64_t *count);
+
 /* -------------------------------------------------------------------------- rows per TR: latents, HRF --- */
 
 /** The quantized vectors that codes stand for: the sum of one entry per codebook, vectors[frame * dimension + i] from
@@ -549,6 +564,13 @@ ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mel_to_audio(const ecdc_mel_settings *
  *  then vectors may hold some of them. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_dequantize(const ecdc_model *model, int n_codebooks, const int32_t *codes,
                                                      size_t n_frames, float *vectors, ecdc_error *err);
+
+/** The same for a row: the mean of the vectors of its first n_frames frames, latent[dimension], zeros where there are none; or
+ *  with per_frame all of them, latent[i * frames_per_tr + frame], zeros behind them.
+ *  @param row  as ecdc_row_maker_pull gives it; n_frames: its n_real_frames
+ *  Fails as ecdc_dequantize does, and with ECDC_E_ARGUMENT (n_frames). */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_row_latent(const ecdc_model *model, const ecdc_row_shape *shape, const int64_t *row,
+                                                     int64_t n_frames, int per_frame, float *latent, ecdc_error *err);
 
 /** Points of ecdc_glover_hrf's kernel: round(time_length * oversampling / TR), half to even; 0 where an argument is out of its
  *  range. */
@@ -570,8 +592,10 @@ typedef enum ecdc_hrf {
     ECDC_HRF_NONE = 0,   /**< not at all */
     ECDC_HRF_CAUSAL = 1, /**< Glover's kernel at 50 points per TR; a row counts for the whole of its TR, the response is taken
                               at the start of each TR, as nilearn's compute_regressor has it. Its weights add up to 1 */
-    ECDC_HRF_GIBLET = 2  /**< giblet's arithmetic: one point per TR, scaled to peak 1, centred: the response begins before the
+    ECDC_HRF_GIBLET = 2, /**< giblet's arithmetic: one point per TR, scaled to peak 1, centred: the response begins before the
                               stimulus */
+    ECDC_HRF_GIBLET_DOC = 3 /**< what giblet's documents describe for codes: the same in scipy's mode 'same' (its code comes a
+                              row later where the number of points is even), rounded, half to even; the caller cuts */
 } ecdc_hrf;
 
 /** Convolves a series of rows, series[tr * n_features + feature], over time. result must not overlap it.

@@ -5,11 +5,12 @@
 """
 
 from . import metrics
+from ._hrf import glover_hrf
 from ._library import EcdcError, lib as _lib
 from .audio_processor import AudioProcessor
 from .model import Decoder, Encoder, Model
 
-__all__ = ["ENCODEC_AVAILABLE", "AudioProcessor", "Decoder", "EcdcError", "Encoder", "Model", "metrics"]
+__all__ = ["ENCODEC_AVAILABLE", "AudioProcessor", "Decoder", "EcdcError", "Encoder", "Model", "glover_hrf", "metrics"]
 __version__: str = _lib.ecdc_version().decode()
 
 ENCODEC_AVAILABLE = True  # giblet's flag: whether codes can be made at all

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, Iterator, Mapping
+from typing import Any, Callable, Iterator, Mapping
 
 import numpy as np
 
 from . import _arguments
-from ._library import RowInfo, RowShape, lib
+from ._library import RowInfo, RowShape, byref, call, lib
 from ._rows import RowMaker, RowPlacer
 from ._sound import Sound
 from .model import Decoder, Encoder, Model
@@ -46,8 +46,15 @@ class CodeRows:
         grid = _arguments.tr_grid(name, tr, self.model.frame_rate, self.alignment)
         return RowShape(grid, self.n_codebooks, self.row_codebooks)
 
-    def make(self, sound: Sound, shape: RowShape, max_trs: int | None, dtype: Any) -> tuple[np.ndarray, list[RowInfo], int]:
-        """(rows (n_trs, row_codebooks, frames_per_tr), their times, samples that were read)."""
+    def latent(self, row: np.ndarray, info: RowInfo, shape: RowShape, per_frame: bool) -> np.ndarray:
+        """The vectors behind a row's codes: their mean (dimension,) or all, (dimension, frames_per_tr)."""
+        latent = np.empty((self.model.dimension, shape.grid.frames_per_tr) if per_frame else self.model.dimension, np.float32)
+        call(lib.ecdc_row_latent, self.model._open().pointer, byref(shape), row, info.n_real_frames, per_frame, latent)
+        return latent
+
+    def make(self, sound: Sound, shape: RowShape, max_trs: int | None,
+             finish: Callable[[np.ndarray, RowInfo], np.ndarray]) -> tuple[np.ndarray, list[RowInfo], int]:
+        """(rows, their times, samples that were read). `finish` makes of a row of codes what is wanted."""
         rows: list[np.ndarray] = []
         infos: list[RowInfo] = []
         n_samples = 0
@@ -55,7 +62,7 @@ class CodeRows:
 
         def collect() -> bool:
             for row, info in maker:
-                rows.append(row.astype(dtype, copy=False))
+                rows.append(finish(row, info))
                 infos.append(info)
                 if len(rows) == max_trs:
                     return True
@@ -85,7 +92,7 @@ class CodeRows:
     def description(self, shape: RowShape) -> dict[str, Any]:
         """As in the OUT.json of the command."""
         grid = shape.grid
-        return {"mode": "encodec", "layout": self.layout, "alignment": self.alignment, "tr": grid.tr_s,
+        return {"layout": self.layout, "alignment": self.alignment, "tr": grid.tr_s,
                 "tr_fraction": f"{grid.tr_num}/{grid.tr_den}", "bandwidth": self.bandwidth, "n_codebooks": self.n_codebooks,
                 "row_codebooks": self.row_codebooks, "frames_per_tr": grid.frames_per_tr, "frame_rate": self.model.frame_rate}
 

@@ -18,6 +18,7 @@ import numpy as np
 MAX_BANDWIDTHS = 16
 OK, E_ARGUMENT, E_MEMORY, E_IO, E_FORMAT, E_MODEL, E_UNSUPPORTED, E_EXISTS, E_STOPPED = range(9)
 ALIGNMENTS = {"giblet": 0, "exact": 1}  # ecdc_alignment
+HRFS = {"none": 0, "causal": 1, "giblet": 2, "giblet-doc": 3}  # ecdc_hrf
 
 STOP_FUNCTION = ctypes.CFUNCTYPE(c_int, c_void_p)
 
@@ -64,6 +65,15 @@ class RowInfo(ctypes.Structure):
                 ("n_real_frames", c_int64)]
 
 
+class MelSettings(ctypes.Structure):
+    _fields_ = [("sampling_rate_hz", c_int), ("n_fft", c_int), ("hop", c_int), ("n_mels", c_int), ("iterations", c_int),
+                ("momentum", c_double), ("seed", c_uint64), ("reserved", c_int * 8)]
+
+
+class MelGrid(ctypes.Structure):
+    _fields_ = [("samples", TrGrid), ("hop", c_int), ("n_mels", c_int), ("width", c_int64)]
+
+
 class Metrics(ctypes.Structure):
     _fields_ = [("stoi", c_double), ("estoi", c_double), ("snr_db", c_double), ("si_sdr_db", c_double), ("lsd_db", c_double)]
 
@@ -71,9 +81,9 @@ class Metrics(ctypes.Structure):
 STRUCTS: dict[str, type[ctypes.Structure]] = {
     "ecdc_error": Error, "ecdc_model_info": ModelInfo, "ecdc_settings": Settings, "ecdc_reader_info": ReaderInfo,
     "ecdc_reader_settings": ReaderSettings, "ecdc_tr_grid": TrGrid, "ecdc_row_shape": RowShape, "ecdc_row_info": RowInfo,
-    "ecdc_metrics": Metrics,
+    "ecdc_mel_settings": MelSettings, "ecdc_mel_grid": MelGrid, "ecdc_metrics": Metrics,
 }
-HANDLES = ("ecdc_model", "ecdc_encoder", "ecdc_decoder", "ecdc_reader", "ecdc_row_maker", "ecdc_row_placer")
+HANDLES = ("ecdc_model", "ecdc_encoder", "ecdc_decoder", "ecdc_reader", "ecdc_row_maker", "ecdc_row_placer", "ecdc_mel", "ecdc_mel_inverse")
 
 PROTOTYPES = """
 const char *ecdc_version(void);
@@ -110,6 +120,8 @@ int64_t ecdc_resampled_length(int64_t n_samples, int in_hz, int out_hz);
 ecdc_status ecdc_resample(const float *samples, size_t n_samples, int in_hz, int out_hz, float *out, ecdc_error *err);
 ecdc_status ecdc_tr_grid_init(ecdc_tr_grid *grid, const char *tr, int frame_rate_hz, ecdc_alignment alignment, ecdc_error *err);
 int64_t ecdc_tr_grid_count(const ecdc_tr_grid *grid, int64_t n_samples, int sampling_rate_hz, int with_partial);
+double ecdc_tr_grid_start_s(const ecdc_tr_grid *grid, int64_t i);
+void ecdc_tr_grid_frames(const ecdc_tr_grid *grid, int64_t i, int64_t *first, int64_t *count);
 int ecdc_giblet_codebooks(double bandwidth_kbps);
 ecdc_status ecdc_row_maker_new(const ecdc_row_shape *shape, int sampling_rate_hz, int with_partial, ecdc_row_maker **maker, ecdc_error *err);
 void ecdc_row_maker_free(ecdc_row_maker *maker);
@@ -121,6 +133,29 @@ void ecdc_row_placer_free(ecdc_row_placer *placer);
 ecdc_status ecdc_row_placer_push(ecdc_row_placer *placer, const int64_t *row, ecdc_error *err);
 size_t ecdc_row_placer_ready(const ecdc_row_placer *placer);
 size_t ecdc_row_placer_pull(ecdc_row_placer *placer, int32_t *codes, size_t max_frames);
+ecdc_mel_settings ecdc_default_mel_settings(void);
+ecdc_status ecdc_mel_new(const ecdc_mel_settings *settings, ecdc_mel **mel, ecdc_error *err);
+void ecdc_mel_free(ecdc_mel *mel);
+int ecdc_mel_empty_filters(const ecdc_mel *mel);
+ecdc_status ecdc_mel_push(ecdc_mel *mel, const float *samples, size_t n_samples, ecdc_error *err);
+ecdc_status ecdc_mel_finish(ecdc_mel *mel, ecdc_error *err);
+size_t ecdc_mel_ready(const ecdc_mel *mel);
+size_t ecdc_mel_pull(ecdc_mel *mel, float *power, size_t max_frames);
+double ecdc_mel_peak(const ecdc_mel *mel);
+void ecdc_power_to_db(const float *power, size_t n, double ref, double top_db, float *db);
+void ecdc_db_to_power(const float *db, size_t n, double ref, float *power);
+ecdc_status ecdc_mel_inverse_new(const ecdc_mel_settings *settings, ecdc_mel_inverse **inverse, ecdc_error *err);
+void ecdc_mel_inverse_free(ecdc_mel_inverse *inverse);
+ecdc_status ecdc_mel_inverse_push(ecdc_mel_inverse *inverse, const float *power, size_t n_frames, ecdc_error *err);
+ecdc_status ecdc_mel_inverse_finish(ecdc_mel_inverse *inverse, int64_t n_samples, ecdc_error *err);
+size_t ecdc_mel_inverse_ready(const ecdc_mel_inverse *inverse);
+size_t ecdc_mel_inverse_pull(ecdc_mel_inverse *inverse, float *samples, size_t max_samples);
+ecdc_status ecdc_mel_grid_init(ecdc_mel_grid *grid, const ecdc_mel_settings *settings, const char *tr, ecdc_alignment alignment, ecdc_error *err);
+void ecdc_mel_grid_frames(const ecdc_mel_grid *grid, int64_t i, int64_t *first, int64_t *count);
+ecdc_status ecdc_row_latent(const ecdc_model *model, const ecdc_row_shape *shape, const int64_t *row, int64_t n_frames, int per_frame, float *latent, ecdc_error *err);
+size_t ecdc_glover_hrf_length(double tr_s, int oversampling, double time_length_s);
+ecdc_status ecdc_glover_hrf(double tr_s, int oversampling, double time_length_s, double onset_s, double *kernel, ecdc_error *err);
+ecdc_status ecdc_hrf_convolve(ecdc_hrf hrf, double tr_s, const float *series, size_t n_trs, size_t n_features, double outside, float *result, ecdc_error *err);
 ecdc_status ecdc_compare(const float *reference, const float *degraded, size_t n_samples, int sampling_rate_hz, ecdc_metrics *metrics, ecdc_error *err);
 ecdc_status ecdc_stoi(const float *reference, const float *degraded, size_t n_samples, int sampling_rate_hz, double *stoi, double *estoi, ecdc_error *err);
 """
@@ -147,8 +182,8 @@ def _pointer_to(scalar: Any, dtype: type) -> type:
 
 _TYPES: dict[str, Any] = {
     "void": None, "int": c_int, "double": c_double, "size_t": c_size_t, "int64_t": c_int64, "char *": c_char_p,
-    "ecdc_status": c_int, "ecdc_alignment": c_int,
-    "int *": POINTER(c_int), "size_t *": POINTER(c_size_t), "double *": POINTER(c_double),
+    "ecdc_status": c_int, "ecdc_alignment": c_int, "ecdc_hrf": c_int,
+    "int *": POINTER(c_int), "size_t *": POINTER(c_size_t), "double *": _pointer_to(c_double, np.float64),
     "float *": _pointer_to(ctypes.c_float, np.float32), "int32_t *": _pointer_to(c_int32, np.int32),
     "int64_t *": _pointer_to(c_int64, np.int64),
     **{name: struct for name, struct in STRUCTS.items()},

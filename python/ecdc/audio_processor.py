@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Any, Mapping, Union
+from fractions import Fraction
+from typing import Any, Iterator, Mapping, Union
 
 import numpy as np
 import pandas as pd
 
 from . import _arguments
 from ._codes import LAYOUTS, CodeRows, parameters_of
-from ._library import ALIGNMENTS, RowInfo, byref, lib
+from ._hrf import convolve
+from ._library import ALIGNMENTS, HRFS, RowInfo, byref, lib
+from ._mel import FLOOR_DB, MelRows
 from ._sound import PathOrArray, Sound
 from ._wav import WavWriter
 from .model import Model
 
+MODES = {"encodec": "encodec", "latent": "latent", "mel": "mel_spectrogram"}  # as metadata has them
 HUB_MODEL = "facebook/encodec_24khz"
 _warned: set[str] = set()
 
 
-def _warn_once(message: str) -> None:
+def _warn_once(message: str, stacklevel: int = 3) -> None:
     if message not in _warned:
         _warned.add(message)
-        warnings.warn(message, UserWarning, stacklevel=3)
+        warnings.warn(message, UserWarning, stacklevel=stacklevel)
 
 
 def _default_model() -> Model:
@@ -45,7 +49,7 @@ class AudioProcessor:
     Parameters
     ----------
     use_encodec : bool
-        EnCodec codes.
+        EnCodec codes; False: mel spectrograms in dB, (n_trs, 2048, 65) float32 at 1.5 s.
     encodec_bandwidth : float
         In kbps, one of the model's: 1.5, 3.0, 6.0, 12.0, 24.0 are 2, 4, 8, 16, 32 codebooks.
     sample_rate : int
@@ -67,8 +71,19 @@ class AudioProcessor:
     alignment : {'giblet', 'exact'}
         'giblet': int(75 * tr) frames per TR, cut or zero-padded. 'exact': each frame belongs to one TR and nothing drifts;
         ceil(75 * tr) places, -1 where a TR has no frame.
+    mode : {'encodec', 'mel', 'latent'}, optional
+        Default: what `use_encodec` says. 'latent': the vectors behind the codes, float32, their mean per TR (n_trs, 128): unlike
+        codes, which are labels, they can be averaged, resampled and convolved.
+    per_frame : bool
+        Latents: every frame's vector, (n_trs, 128, 112), instead of their mean.
+    hrf : {'none', 'causal', 'giblet', 'giblet-doc'}
+        Haemodynamic response. 'causal': Glover's kernel, for latents and mel spectrograms. 'giblet': its centred convolution,
+        which begins before the stimulus; it leaves codes as they are. 'giblet-doc': what its documents describe for codes:
+        convolved and rounded, which makes noise of labels.
     dtype : {'int64', 'int16'}
-        Of the features.
+        Of codes.
+    fallback : {'mel', 'raise'}
+        What happens where `model` cannot be loaded: mel spectrograms, with a UserWarning, or the error.
     threads : int, optional
         1 ... 256; default: one per processor. The features do not depend on it.
     precision : {'f32'}
@@ -90,43 +105,71 @@ class AudioProcessor:
     def __init__(self, use_encodec: bool = True, encodec_bandwidth: float = 3.0, sample_rate: int = 22050, n_mels: int = 2048,
                  n_fft: int = 4096, hop_length: int = 512, tr: float = 1.5, device: str = "cpu", *,
                  model: Union[str, "os.PathLike[str]", None] = None, n_codebooks: int | None = None, layout: str = "codes",
-                 alignment: str = "giblet", dtype: str = "int64", threads: int | None = None, precision: str = "f32") -> None:
+                 alignment: str = "giblet", mode: str | None = None, per_frame: bool = False, hrf: str = "none",
+                 dtype: str = "int64", fallback: str = "mel", threads: int | None = None, precision: str = "f32") -> None:
         _arguments.choice("device", device, ("cpu", "cuda"))
         if device == "cuda":
             _warn_once("device='cuda': this build has no CUDA backend; the CPU computes equal codes")
         _arguments.seconds("tr", tr)
         _arguments.choice("precision", precision, ("f32",))
-        self.use_encodec = use_encodec
+        self.mode = _arguments.choice("mode", ("encodec" if use_encodec else "mel") if mode is None else mode, MODES)
         self.encodec_bandwidth = encodec_bandwidth
         self.sample_rate = _arguments.integer("sample_rate", sample_rate, 1000, 384000, " of Hz")
-        self.n_mels = _arguments.integer("n_mels", n_mels, 1)
-        self.n_fft = _arguments.integer("n_fft", n_fft, 1)
-        self.hop_length = _arguments.integer("hop_length", hop_length, 1)
+        self.n_mels = _arguments.integer("n_mels", n_mels, 1, 65536)
+        self.n_fft = _arguments.integer("n_fft", n_fft, 64, 65536)
+        self.hop_length = _arguments.integer("hop_length", hop_length, 1, 65536)
         self.tr = tr
         self.device = device
         self.n_features = self.n_mels
         self.layout = _arguments.choice("layout", layout, LAYOUTS)
         self.alignment = _arguments.choice("alignment", alignment, ALIGNMENTS)
         self.dtype = _arguments.choice("dtype", dtype, ("int64", "int16"))
+        self.per_frame = bool(per_frame)
+        self.hrf = _arguments.choice("hrf", hrf, HRFS)
         self.threads = None if threads is None else _arguments.integer("threads", threads, 1, 256)
         self.precision = precision
-        if not use_encodec:
-            raise ValueError(f"use_encodec is {use_encodec!r}, allowed is True")
-        self.encodec_model = _default_model() if model is None else Model(model)
-        self.encodec_sample_rate = self.encodec_model.sampling_rate
-        self._rows = CodeRows(self.encodec_model, encodec_bandwidth, n_codebooks, layout, alignment, self.threads)
-        self._rows.shape("tr", tr)
-        if dtype == "int16" and self.encodec_model.codebook_size > 2**15:
-            raise ValueError(f"dtype is 'int16', which does not hold codes up to {self.encodec_model.codebook_size - 1}")
+        _arguments.choice("fallback", fallback, ("mel", "raise"))
+        self.encodec_model: Model | None = None
+        if self.mode != "mel":
+            try:
+                self.encodec_model = _default_model() if model is None else Model(model)
+            except (ValueError, OSError) as e:
+                if fallback == "raise":
+                    raise
+                warnings.warn(f"{e}: mel spectrograms take the place of EnCodec; fallback='raise' makes this an error", UserWarning,
+                              stacklevel=2)
+                self.mode = "mel"
+        self.use_encodec = self.mode != "mel"
+        self.encodec_sample_rate = self.encodec_model.sampling_rate if self.encodec_model else 24000
+        self._check_hrf()
+        if self.encodec_model:
+            self._rows = CodeRows(self.encodec_model, encodec_bandwidth, n_codebooks, layout, alignment, self.threads)
+            self._rows.shape("tr", tr)
+            if dtype == "int16" and self.encodec_model.codebook_size > 2**15:
+                raise ValueError(f"dtype is 'int16', which does not hold codes up to {self.encodec_model.codebook_size - 1}")
+        else:
+            self._mel_rows().grid("tr", tr)
+
+    def _check_hrf(self) -> None:
+        if self.mode == "encodec" and self.hrf == "causal":
+            raise ValueError("hrf is 'causal', which has no meaning for codes, which are labels: allowed with mode='latent' and 'mel'")
+        if self.mode != "encodec" and self.hrf == "giblet-doc":
+            raise ValueError(f"hrf is 'giblet-doc', which rounds to codes: allowed with mode={self.mode!r} are 'none', 'causal', 'giblet'")
+        if self.hrf == "giblet-doc" and self.alignment == "exact":
+            raise ValueError("hrf is 'giblet-doc', which would take the -1 of alignment='exact' for codes: allowed with 'giblet'")
+
+    def _mel_rows(self) -> MelRows:
+        return MelRows(self.sample_rate, self.n_fft, self.hop_length, self.n_mels, self.alignment)
 
     def __repr__(self) -> str:
-        return (f"AudioProcessor(encodec_bandwidth={self.encodec_bandwidth!r}, tr={self.tr!r}, model={self.encodec_model.name!r}, "
+        name = self.encodec_model.name if self.encodec_model else None
+        return (f"AudioProcessor(mode={self.mode!r}, encodec_bandwidth={self.encodec_bandwidth!r}, tr={self.tr!r}, model={name!r}, "
                 f"layout={self.layout!r}, alignment={self.alignment!r})")
 
     @property
     def n_codebooks(self) -> int:
-        """Codebooks that the features hold, without those that giblet's layout fills with zeros."""
-        return self._rows.n_codebooks
+        """Codebooks that the features hold, without those that giblet's layout fills with zeros; 0 in mel mode."""
+        return self._rows.n_codebooks if self.encodec_model else 0
 
     def audio_to_features(self, audio_source: PathOrArray, max_trs: int | None = None, from_video: bool = True,
                           tr_length: float | None = None) -> tuple[np.ndarray, pd.DataFrame]:
@@ -146,8 +189,8 @@ class AudioProcessor:
 
         Returns
         -------
-        features : integer array
-            (n_trs, codebooks, frames per TR) or, in the layouts 'flat' and 'giblet', (n_trs, codebooks * frames per TR);
+        features : array
+            Codes: (n_trs, codebooks, frames per TR) or, in the layouts 'flat' and 'giblet', (n_trs, codebooks * frames per TR);
             n_trs = floor(duration / tr). Codes are 0 ... 1023.
         metadata : pandas.DataFrame
             One line per TR: tr_index, start_time and end_time in seconds, n_frames, n_codebooks, encoding_mode. What the
@@ -160,16 +203,50 @@ class AudioProcessor:
         """
         if max_trs is not None:
             max_trs = _arguments.integer("max_trs", max_trs, 1)
-        shape = self._rows.shape("tr", self.tr) if tr_length is None else self._rows.shape("tr_length", tr_length)
-        sound = Sound(audio_source, self.encodec_sample_rate)
-        rows, infos, n_samples = self._rows.make(sound, shape, max_trs, np.dtype(self.dtype))
-        metadata = _metadata(infos, self._rows.row_codebooks)
-        metadata.attrs.update({
-            "version": lib.ecdc_version().decode(), "input": sound.description(),
-            "model": {"name": self.encodec_model.name, "sha256": self.encodec_model.sha256},
-            **self._rows.description(shape), "n_trs": len(rows), "sampling_rate": self.encodec_sample_rate, "hrf": "none",
-            "precision": self.precision, "samples": n_samples, "partial": False, "dtype": self.dtype})
-        return self._rows.arrange(rows), metadata
+        name, tr = ("tr", self.tr) if tr_length is None or self.mode == "mel" else ("tr_length", tr_length)
+        if self.mode == "mel":
+            return self._mel_features(audio_source, max_trs)
+        model, rows = self._rows.model, self._rows
+        shape = rows.shape(name, tr)
+        sound = Sound(audio_source, model.sampling_rate)
+        latent = self.mode == "latent"
+
+        def finish(row: np.ndarray, info: RowInfo) -> np.ndarray:
+            return rows.latent(row, info, shape, self.per_frame) if latent else row.astype(self.dtype, copy=False)
+
+        features, infos, n_samples = rows.make(sound, shape, max_trs, finish)
+        features = convolve(self.hrf, shape.grid.tr_s, features, 0.0, model.codebook_size - 1)
+        description = rows.description(shape)
+        if latent:
+            del description["layout"], description["row_codebooks"]
+            description.update(per_frame=self.per_frame, dimension=model.dimension)
+        metadata = self._metadata(infos, rows.row_codebooks, sound, n_samples, model.sampling_rate,
+                                  {**description, "model": {"name": model.name, "sha256": model.sha256}, "precision": self.precision,
+                                   "dtype": "float32" if latent else self.dtype})
+        return features if latent else rows.arrange(features), metadata
+
+    def _mel_features(self, audio_source: PathOrArray, max_trs: int | None) -> tuple[np.ndarray, pd.DataFrame]:
+        mel = self._mel_rows()
+        if mel.n_empty:
+            _warn_once(f"{mel.n_empty} of {self.n_mels} mel filters lie between two bins of the spectrum and stay empty, as in librosa",
+                       stacklevel=4)
+        grid = mel.grid("tr", self.tr)
+        sound = Sound(audio_source, self.sample_rate)
+        rows, infos, n_samples, ref = mel.make(sound, grid, max_trs)
+        rows = convolve(self.hrf, grid.samples.tr_s, rows, FLOOR_DB, 0)
+        return rows, self._metadata(infos, 0, sound, n_samples, self.sample_rate,
+                                    {**mel.description(grid, ref), "dtype": "float32"})
+
+    def _metadata(self, infos: list[RowInfo], n_codebooks: int, sound: Sound, n_samples: int, rate: int,
+                  description: dict[str, Any]) -> pd.DataFrame:
+        metadata = pd.DataFrame({
+            "tr_index": np.array([i.tr_index for i in infos], np.int64), "start_time": [i.start_s for i in infos],
+            "end_time": [i.end_s for i in infos], "n_frames": np.array([i.n_frames for i in infos], np.int64),
+            "n_codebooks": np.full(len(infos), n_codebooks, np.int64), "encoding_mode": MODES[self.mode]})
+        metadata.attrs.update({"version": lib.ecdc_version().decode(), "input": sound.description(), "mode": self.mode,
+                               **description, "n_trs": len(infos), "sampling_rate": rate, "hrf": self.hrf, "samples": n_samples,
+                               "partial": False})
+        return metadata
 
     def features_to_audio(self, features: Any, output_path: Union[str, "os.PathLike[str]"], n_codebooks: int | None = None,
                           frames_per_tr: int | None = None, *,
@@ -197,26 +274,45 @@ class AudioProcessor:
             The features do not fit; a code is out of range; they were made with another model.
         """
         features = np.asarray(features)
-        if features.dtype.kind not in "iu":
-            raise ValueError(f"features holds {features.dtype}, allowed are integers (codes)")
-        rows, tr, samples = self._rows, self.tr, -1
-        if metadata is not None:
-            rows, tr, samples = self._described(metadata.attrs if isinstance(metadata, pd.DataFrame) else metadata)
-        shape = rows.fit(features, rows.shape("tr", tr), n_codebooks, frames_per_tr)
-        if len(features) == 0:
-            raise ValueError(f"features has the shape {features.shape}: no TR, no sound")
-        n_frames = -1 if samples < 0 else rows.model.frames(samples)
-        with WavWriter(output_path, rows.model.sampling_rate) as wav:
-            for block in rows.sound(features, shape, n_frames):
-                wav.write(block if samples < 0 else block[:samples - wav.n_samples])
+        if features.dtype.kind == "f":
+            rate, blocks = self._mel_sound(features, metadata)
+        elif features.dtype.kind in "iu":
+            rate, blocks = self._codes_sound(features, n_codebooks, frames_per_tr, metadata)
+        else:
+            raise ValueError(f"features holds {features.dtype}, allowed are integers (codes) and floating-point numbers (mel spectrograms)")
+        with WavWriter(output_path, rate) as wav:
+            for block in blocks:
+                wav.write(block)
             if wav.n_samples == 0:
                 raise ValueError("features has no frame, no sound")
         if wav.n_clipped:
             warnings.warn(f"{os.fsdecode(output_path)}: {wav.n_clipped} of {wav.n_samples} samples were clipped", UserWarning,
                           stacklevel=2)
 
+    def _codes_sound(self, features: np.ndarray, n_codebooks: int | None, frames_per_tr: int | None,
+                     metadata: Any) -> tuple[int, Iterator[np.ndarray]]:
+        if self.encodec_model is None:
+            raise ValueError(f"features holds {features.dtype}, which are codes, but this processor has mode='mel': allowed are "
+                             "floating-point numbers")
+        rows, tr, samples = self._rows, self.tr, -1
+        if metadata is not None:
+            rows, tr, samples = self._described(_attributes(metadata))
+        shape = rows.fit(features, rows.shape("tr", tr), n_codebooks, frames_per_tr)
+        if len(features) == 0:
+            raise ValueError(f"features has the shape {features.shape}: no TR, no sound")
+        blocks = rows.sound(features, shape, -1 if samples < 0 else rows.model.frames(samples))
+        return rows.model.sampling_rate, blocks if samples < 0 else _cut(blocks, samples)
+
+    def _mel_sound(self, features: np.ndarray, metadata: Any) -> tuple[int, Iterator[np.ndarray]]:
+        mel, tr, ref = self._mel_rows(), self.tr, 1.0
+        if metadata is not None:
+            mel, tr, ref = _described_mel(_attributes(metadata))
+        grid = mel.grid("tr", tr)
+        return mel.settings.sampling_rate_hz, mel.sound(mel.fit(features, grid), grid, ref)
+
     def _described(self, description: Mapping[str, Any]) -> tuple[CodeRows, Any, int]:
         """(rows, tr, samples; -1: as the rows tell) of features with this description."""
+        assert self.encodec_model is not None
         parameters = parameters_of(description)
         tr = parameters.pop("tr")
         made_with = description.get("model", {})
@@ -233,13 +329,28 @@ class AudioProcessor:
         All of the sound is read: containers claim lengths that are not true.
         """
         samples = sum(len(block) for block in Sound(audio_source, self.sample_rate).blocks())
-        grid = self._rows.shape("tr", self.tr).grid
+        grid = _arguments.tr_grid("tr", self.tr, self.sample_rate, self.alignment)
         return {"sample_rate": self.sample_rate, "duration": samples / self.sample_rate, "samples": samples,
                 "n_trs": lib.ecdc_tr_grid_count(byref(grid), samples, self.sample_rate, 0)}
 
 
-def _metadata(infos: list[RowInfo], n_codebooks: int) -> pd.DataFrame:
-    return pd.DataFrame({
-        "tr_index": np.array([i.tr_index for i in infos], np.int64), "start_time": [i.start_s for i in infos],
-        "end_time": [i.end_s for i in infos], "n_frames": np.array([i.n_frames for i in infos], np.int64),
-        "n_codebooks": np.full(len(infos), n_codebooks, np.int64), "encoding_mode": "encodec"})
+def _attributes(metadata: Union[pd.DataFrame, Mapping[str, Any]]) -> Mapping[str, Any]:
+    return metadata.attrs if isinstance(metadata, pd.DataFrame) else metadata
+
+
+def _cut(blocks: Iterator[np.ndarray], n_samples: int) -> Iterator[np.ndarray]:
+    """The first n_samples of a sound."""
+    for block in blocks:
+        yield block[:n_samples]
+        n_samples -= min(len(block), n_samples)
+
+
+def _described_mel(description: Mapping[str, Any]) -> tuple[MelRows, Fraction, float]:
+    """(rows, tr, level that dB refer to) of a mel spectrogram with this description."""
+    try:
+        mel = description["mel"]
+        rows = MelRows(int(description["sampling_rate"]), int(mel["n_fft"]), int(mel["hop"]), int(mel["n_mels"]),
+                       str(description["alignment"]))
+        return rows, Fraction(description["tr_fraction"]), float(mel["ref"])
+    except (KeyError, TypeError) as e:
+        raise ValueError(f"metadata does not describe a mel spectrogram of ecdc: {e!r} in its attrs") from e

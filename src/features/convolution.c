@@ -56,14 +56,13 @@ static ecdc_status giblet_weights(struct convolver *c, double tr_s, bool centred
     return status;
 }
 
-ecdc_status convolver_init(struct convolver *c, ecdc_hrf hrf, bool centred, double tr_s, size_t width, double outside,
-                           ecdc_error *err) {
-    *c = (struct convolver){.width = width, .outside = (float)outside};
+ecdc_status convolver_init(struct convolver *c, ecdc_hrf hrf, double tr_s, size_t width, double outside, ecdc_error *err) {
+    *c = (struct convolver){.width = width, .outside = (float)outside, .rounded = hrf == ECDC_HRF_GIBLET_DOC};
     ecdc_status status = ECDC_OK;
     if (hrf == ECDC_HRF_CAUSAL)
         status = causal_weights(c, tr_s, err);
-    else if (hrf == ECDC_HRF_GIBLET)
-        status = giblet_weights(c, tr_s, centred, err);
+    else if (hrf == ECDC_HRF_GIBLET || hrf == ECDC_HRF_GIBLET_DOC)
+        status = giblet_weights(c, tr_s, hrf == ECDC_HRF_GIBLET_DOC, err);
     else
         status = ecdc_fail(err, ECDC_E_ARGUMENT, "hrf is %d, neither causal nor giblet", (int)hrf);
     if (status != ECDC_OK)
@@ -97,6 +96,8 @@ bool convolver_push(struct convolver *c, const float *row) {
         for (size_t i = 0; i < c->width; i++)
             c->result[i] += c->weights[k] * (double)past[i];
     }
+    for (size_t i = 0; c->rounded && i < c->width; i++)
+        c->result[i] = rint(c->result[i]);
     return true;
 }
 
@@ -107,7 +108,7 @@ ecdc_status ecdc_hrf_convolve(ecdc_hrf hrf, double tr_s, const float *series, si
         return ECDC_OK;
     }
     struct convolver c;
-    ecdc_status status = convolver_init(&c, hrf, false, tr_s, n_features, outside, err);
+    ecdc_status status = convolver_init(&c, hrf, tr_s, n_features, outside, err);
     for (size_t i = 0; status == ECDC_OK && n_trs > 0 && i < n_trs + c.lead; i++)
         if (convolver_push(&c, i < n_trs ? series + i * n_features : NULL))
             for (size_t j = 0; j < n_features; j++)

@@ -12,14 +12,13 @@ struct convolver {
     size_t n_weights, lead, width;
     float *rows;       /* the last n_weights, a ring: row j in place j % n_weights */
     double *result;    /* the row at hand */
+    bool rounded;      /* it is, half to even */
     float outside;     /* what stands before the first row and behind the last */
     uint64_t n_rows;   /* taken, those behind the last included */
 };
 
-/* `centred` is scipy's mode='same' with giblet's kernel: what its documents describe, where its code comes one row later
- * for an even number of points. Else ECDC_HRF_CAUSAL or ECDC_HRF_GIBLET. ECDC_E_ARGUMENT, ECDC_E_MEMORY. */
-ecdc_status convolver_init(struct convolver *c, ecdc_hrf hrf, bool centred, double tr_s, size_t width, double outside,
-                           ecdc_error *err);
+/* ECDC_E_ARGUMENT, ECDC_E_MEMORY. */
+ecdc_status convolver_init(struct convolver *c, ecdc_hrf hrf, double tr_s, size_t width, double outside, ecdc_error *err);
 void convolver_free(struct convolver *c);
 /* Takes a row, or NULL: one that lies behind the last. Where a result is complete, true: it stands in c->result. After the
  * last row `lead` results are left. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codec/quantizer.h"
+#include "features/row_shape.h"
 
 ecdc_status latent_codebooks(const ecdc_model *model, int n_codebooks, const struct network **codebooks, ecdc_error *err) {
     ecdc_model_info info;
@@ -51,5 +52,27 @@ ecdc_status ecdc_dequantize(const ecdc_model *model, int n_codebooks, const int3
             return ecdc_fail(err, ECDC_E_ARGUMENT, "code %d at frame %zu, codebook %zu is outside 0 to %zu", (int)codes[i],
                              i / (size_t)n_codebooks, i % (size_t)n_codebooks, codebooks->entries - 1);
     quantizer_decode(codebooks, (size_t)n_codebooks, codes, n_frames, vectors);
+    return ECDC_OK;
+}
+
+ecdc_status ecdc_row_latent(const ecdc_model *model, const ecdc_row_shape *shape, const int64_t *row, int64_t n_frames,
+                            int per_frame, float *latent, ecdc_error *err) {
+    const struct network *codebooks;
+    ecdc_status status = row_shape_check(shape, err);
+    if (status == ECDC_OK)
+        status = latent_codebooks(model, shape->n_codebooks, &codebooks, err);
+    if (status != ECDC_OK)
+        return status;
+    int64_t width = shape->grid.frames_per_tr;
+    if (n_frames < 0 || n_frames > width)
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "n_frames is %lld, a row has 0 to %lld", (long long)n_frames, (long long)width);
+    for (int64_t q = 0; q < shape->n_codebooks; q++)
+        for (int64_t t = 0; t < n_frames; t++) {
+            int64_t code = row[q * width + t];
+            if (code < 0 || code >= (int64_t)codebooks->entries)
+                return ecdc_fail(err, ECDC_E_ARGUMENT, "code %lld at frame %lld, codebook %lld is outside 0 to %zu", (long long)code,
+                                 (long long)t, (long long)q, codebooks->entries - 1);
+        }
+    (per_frame ? latent_frames : latent_mean)(codebooks, shape, row, n_frames, latent);
     return ECDC_OK;
 }

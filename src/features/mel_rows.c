@@ -4,18 +4,18 @@
 
 #include "base/memory.h"
 
-ecdc_status mel_grid_init(struct mel_grid *g, const ecdc_mel_settings *settings, const char *tr, ecdc_alignment alignment,
+ecdc_status ecdc_mel_grid_init(ecdc_mel_grid *g, const ecdc_mel_settings *settings, const char *tr, ecdc_alignment alignment,
                           ecdc_error *err) {
     ecdc_tr_grid samples;
     ecdc_status status = ecdc_tr_grid_init(&samples, tr, settings->sampling_rate_hz, alignment, err);
     if (status != ECDC_OK)
         return status;
     int64_t width = (samples.frames_per_tr + settings->hop - 1) / settings->hop;
-    *g = (struct mel_grid){samples, settings->hop, (size_t)settings->n_mels, (size_t)width};
+    *g = (ecdc_mel_grid){samples, settings->hop, settings->n_mels, width};
     return ECDC_OK;
 }
 
-void mel_grid_frames(const struct mel_grid *g, int64_t i, int64_t *first, int64_t *count) {
+void ecdc_mel_grid_frames(const ecdc_mel_grid *g, int64_t i, int64_t *first, int64_t *count) {
     const ecdc_tr_grid *samples = &g->samples;
     int64_t start, end;
     if (samples->alignment == ECDC_ALIGN_GIBLET) { /* not cut to the samples of a TR: giblet cuts frames */
@@ -28,14 +28,14 @@ void mel_grid_frames(const struct mel_grid *g, int64_t i, int64_t *first, int64_
     }
     *first = start / g->hop;
     *count = end / g->hop - *first;
-    if (*count > (int64_t)g->width)
-        *count = (int64_t)g->width;
+    if (*count > g->width)
+        *count = g->width;
 }
 
-ecdc_status mel_rows_init(struct mel_rows *m, const struct mel_grid *grid, ecdc_error *err) {
+ecdc_status mel_rows_init(struct mel_rows *m, const ecdc_mel_grid *grid, ecdc_error *err) {
     memset(m, 0, sizeof *m);
     m->grid = *grid;
-    m->frames.item_size = grid->n_mels * sizeof(float);
+    m->frames.item_size = (size_t)grid->n_mels * sizeof(float);
     return fifo_reserve(&m->frames, 1) ? ECDC_OK : ecdc_fail_memory(err, "the frames of a TR");
 }
 
@@ -53,9 +53,9 @@ ecdc_status mel_rows_push(struct mel_rows *m, const float *db, size_t n_frames, 
 }
 
 bool mel_rows_next(struct mel_rows *m, bool last, float *row, int64_t *n_frames) {
-    size_t n_mels = m->grid.n_mels, width = m->grid.width;
+    size_t n_mels = (size_t)m->grid.n_mels, width = (size_t)m->grid.width;
     int64_t first, count;
-    mel_grid_frames(&m->grid, m->next_tr, &first, &count);
+    ecdc_mel_grid_frames(&m->grid, m->next_tr, &first, &count);
     size_t skip = (size_t)(first - m->first_frame); /* doubles can leave a frame out, or give one to two TRs */
     if (skip > m->frames.n)
         skip = m->frames.n;

@@ -7,27 +7,15 @@
 #include "base/fifo.h"
 #include "ecdc.h"
 
-/* The frames of each TR: from start / hop up to end / hop, both in samples. A row is [n_mels][width]. */
-struct mel_grid {
-    ecdc_tr_grid samples; /* its frames are samples */
-    int hop;
-    size_t n_mels, width; /* width: ceil(samples per TR / hop) */
-};
-
 static const float mel_floor_db = -80; /* of the spectrogram, and what stands where a row has no frame */
 
-ecdc_status mel_grid_init(struct mel_grid *g, const ecdc_mel_settings *settings, const char *tr, ecdc_alignment alignment,
-                          ecdc_error *err);
-/* The frames of TR i: [*first, *first + *count), count <= width. */
-void mel_grid_frames(const struct mel_grid *g, int64_t i, int64_t *first, int64_t *count);
-
 struct mel_rows {
-    struct mel_grid grid;
+    ecdc_mel_grid grid;
     struct fifo frames; /* not yet given to their last row */
     int64_t first_frame, next_tr;
 };
 
-ecdc_status mel_rows_init(struct mel_rows *m, const struct mel_grid *grid, ecdc_error *err);
+ecdc_status mel_rows_init(struct mel_rows *m, const ecdc_mel_grid *grid, ecdc_error *err);
 void mel_rows_free(struct mel_rows *m);
 /* Frames in dB, db[frame * n_mels + filter]. ECDC_E_MEMORY. */
 ecdc_status mel_rows_push(struct mel_rows *m, const float *db, size_t n_frames, ecdc_error *err);

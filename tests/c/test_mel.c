@@ -166,14 +166,14 @@ static void test_rows(void **state) {
     ecdc_error err;
     ecdc_mel_settings s = ecdc_default_mel_settings();
     s.n_mels = 2;
-    struct mel_grid grid;
+    ecdc_mel_grid grid;
     struct mel_rows rows;
     for (int alignment = 0; alignment < 2; alignment++) {
-        MUST(mel_grid_init(&grid, &s, "1.5", (ecdc_alignment)alignment, &err));
+        MUST(ecdc_mel_grid_init(&grid, &s, "1.5", (ecdc_alignment)alignment, &err));
         assert_int_equal(grid.width, 65);
         static const int64_t starts[] = {0, 64, 129, 193, 258};
         for (int64_t i = 0, first, count; i < 4; i++) {
-            mel_grid_frames(&grid, i, &first, &count);
+            ecdc_mel_grid_frames(&grid, i, &first, &count);
             assert_int_equal(first, starts[i]);
             assert_int_equal(count, starts[i + 1] - starts[i]);
         }
@@ -203,10 +203,10 @@ static void test_exact_rows_tile(void **state) {
     ecdc_error err;
     ecdc_mel_settings s = ecdc_default_mel_settings();
     for (size_t k = 0; k < sizeof trs / sizeof *trs; k++) {
-        struct mel_grid grid;
-        MUST(mel_grid_init(&grid, &s, trs[k], ECDC_ALIGN_EXACT, &err));
+        ecdc_mel_grid grid;
+        MUST(ecdc_mel_grid_init(&grid, &s, trs[k], ECDC_ALIGN_EXACT, &err));
         for (int64_t i = 0, next = 0, first, count; i < 5000; i++, next = first + count) {
-            mel_grid_frames(&grid, i, &first, &count);
+            ecdc_mel_grid_frames(&grid, i, &first, &count);
             assert_int_equal(first, next);
             assert_in_range(count, 0, (int64_t)grid.width);
         }
