@@ -32,6 +32,9 @@ struct options {
     bool partial;
     const char *dtype; /* NULL: not given */
     const char *python, *audio;
+    enum { MODE_ENCODEC, MODE_MEL, MODE_LATENT } mode;
+    enum { HRF_NONE, HRF_CAUSAL, HRF_GIBLET, HRF_GIBLET_DOC } hrf;
+    bool per_frame, as_giblet;
     int track; /* -1: the best */
     bool partial_input;
     bool float_samples, rescale, force;
@@ -57,6 +60,8 @@ const char *output_format(const struct command *command, const struct options *o
 bool output_is_input(const struct options *o);
 const char *layout_name(int layout);
 const char *alignment_name(ecdc_alignment alignment);
+const char *mode_name(int mode);
+const char *hrf_name(int hrf);
 
 /* Prints "ecdc: MESSAGE" to stderr; returns the status to exit with. */
 int report_error(const ecdc_error *err);

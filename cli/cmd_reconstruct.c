@@ -1,237 +1,53 @@
-/* ecdc reconstruct: rows of codes per TR become sound again, each TR where the scan has it. */
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
+/* ecdc reconstruct: rows per TR become sound again, integers as codes, floats as a mel spectrogram. */
+#include <stddef.h>
 
-#include "base/memory.h"
 #include "base/status.h"
-#include "cli.h"
-#include "decode_stream.h"
-#include "features/tr_rows.h"
-#include "media/npy.h"
-#include "model_match.h"
-#include "model_open.h"
-#include "paths.h"
-#include "sidecar.h"
+#include "reconstruct_modes.h"
 
-struct rows_in {
-    const char *path;
-    struct sidecar sidecar;
-    struct npy_reader *npy;
-    struct row_shape shape;
-    ecdc_model_info info;
-    int64_t n_trs, n_frames; /* n_frames: of the sound */
-    int64_t next_tr;
-    int64_t *row;
-    struct fifo frames;      /* of the row at hand, not yet taken */
-    int32_t *last;           /* the frame before them */
-};
-
-/* What the flags or, where they are silent, the description say. */
-static ecdc_status find_parameters(struct rows_in *in, const struct options *o, const ecdc_model *model, int *layout,
-                                   ecdc_error *err) {
-    const struct sidecar *s = &in->sidecar;
-    const char *tr = o->tr_given || !s->found ? o->tr : s->tr;
-    ecdc_alignment alignment = o->alignment_given || !s->found ? o->alignment : s->alignment;
-    *layout = o->layout_given || !s->found ? (int)o->layout : s->layout;
-    in->shape.n_codebooks = o->codebooks ? o->codebooks : s->found && !o->bandwidth_given ? s->n_codebooks : 0;
-    /* Without either the rows tell how many codebooks there are; giblet's rows hold more than exist. */
-    if (!in->shape.n_codebooks && (o->bandwidth_given || *layout == LAYOUT_GIBLET)) {
-        ecdc_status status = ecdc_model_codebooks(model, o->bandwidth_kbps, &in->shape.n_codebooks, err);
-        if (status != ECDC_OK)
-            return status;
-    }
-    return ecdc_tr_grid_init(&in->shape.grid, tr, in->info.frame_rate_hz, alignment, err);
-}
-
-/* Holds the array's shape against the parameters. */
-static ecdc_status check_shape(struct rows_in *in, const struct options *o, int layout, ecdc_error *err) {
-    const struct npy_shape *shape = npy_shape_of(in->npy);
-    int64_t frames = in->shape.grid.frames_per_tr, codebooks;
-    const char *tr = o->tr_given || !in->sidecar.found ? o->tr : in->sidecar.tr;
-    if (shape->dtype == NPY_F32 || shape->dtype == NPY_F64)
-        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: %s features (mel or latent) cannot be turned into sound yet; integer "
-                         "codes can", in->path, npy_dtype_name(shape->dtype));
-    if (shape->fortran_order)
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: is in Fortran order; save it with numpy.ascontiguousarray", in->path);
-    if (shape->n_dims == 3 && shape->dims[2] == frames)
-        codebooks = shape->dims[1];
-    else if (shape->n_dims == 2 && shape->dims[1] > 0 && shape->dims[1] % frames == 0)
-        codebooks = shape->dims[1] / frames;
-    else if (shape->n_dims == 2 || shape->n_dims == 3)
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: rows of %" PRId64 " numbers do not fit %" PRId64 " frames per TR of %s s "
-                         "(%s); give the right --tr and --alignment", in->path, shape->dims[shape->n_dims - 1], frames,
-                         tr, alignment_name(in->shape.grid.alignment));
-    else
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: features have the shape (n_trs, codebooks, frames) or (n_trs, codebooks * "
-                         "frames), this array has %d dimensions", in->path, shape->n_dims);
-    if (!in->shape.n_codebooks)
-        in->shape.n_codebooks = codebooks <= in->info.n_codebooks ? (int)codebooks : 0;
-    if (codebooks < 1 || codebooks > INT32_MAX || in->shape.n_codebooks < 1 || in->shape.n_codebooks > in->info.n_codebooks)
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: %" PRId64 " codebooks per row, %s has 1 to %d", in->path, codebooks,
-                         in->info.name, in->info.n_codebooks);
-    if (codebooks < in->shape.n_codebooks || (codebooks > in->shape.n_codebooks && layout != LAYOUT_GIBLET && !o->codebooks && !in->sidecar.found))
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: %" PRId64 " codebooks per row where %d are expected%s", in->path, codebooks,
-                         in->shape.n_codebooks, layout == LAYOUT_GIBLET ? "" : "; for giblet's own arrays: --layout giblet");
-    in->shape.row_codebooks = (int)codebooks;
-    in->n_trs = shape->dims[0];
-    return ECDC_OK;
-}
-
-/* Frames that row i really holds (`in->row` has been read). */
-static ecdc_status count_frames(const struct rows_in *in, int64_t i, int64_t *keep, int64_t *repeat, ecdc_error *err) {
-    const struct row_shape *shape = &in->shape;
-    row_placement(shape, i, keep, repeat);
-    int64_t first, count;
-    ecdc_tr_grid_frames(&shape->grid, i, &first, &count);
-    bool last = i == in->n_trs - 1;
-    if (last && in->sidecar.found && in->sidecar.partial) { /* the description knows where the sound ended */
-        int64_t left = (in->sidecar.samples + in->info.hop - 1) / in->info.hop - first;
-        if (left < *keep + *repeat) {
-            *keep = left < *keep ? left : *keep;
-            *repeat = 0;
-        }
-    } else if (last && shape->grid.alignment == ECDC_ALIGN_EXACT) { /* -1 does */
-        int64_t real = 0;
-        while (real < *keep && in->row[real] >= 0)
-            real++;
-        *keep = real;
-    }
-    if (*keep < 0 || *keep > shape->grid.frames_per_tr)
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: row %" PRId64 " does not fit the length of the sound in its description",
-                         in->path, i);
-    return ECDC_OK;
-}
-
-static ecdc_status read_row(struct rows_in *in, int64_t i, ecdc_error *err) {
-    size_t n = row_length(&in->shape);
-    ecdc_status status = npy_seek(in->npy, i * (int64_t)n, err);
-    return status == ECDC_OK ? npy_read_int64(in->npy, in->row, n, err) : status;
-}
-
-/* Row i as frames into in->frames. */
-static ecdc_status unpack_row(struct rows_in *in, int64_t i, ecdc_error *err) {
-    int64_t keep, repeat;
-    ecdc_status status = read_row(in, i, err);
-    if (status == ECDC_OK)
-        status = count_frames(in, i, &keep, &repeat, err);
-    if (status != ECDC_OK)
-        return status;
-    size_t n_codebooks = (size_t)in->shape.n_codebooks, width = (size_t)in->shape.grid.frames_per_tr;
-    int32_t *codes = fifo_reserve(&in->frames, (size_t)(keep + repeat));
-    if (!codes)
-        return ecdc_fail_memory(err, "the frames of a TR");
-    for (size_t t = 0; t < (size_t)(keep + repeat); t++, codes += n_codebooks) {
-        for (size_t q = 0; t < (size_t)keep && q < n_codebooks; q++) {
-            int64_t code = in->row[q * width + t];
-            if (code < 0 || code >= in->info.codebook_size)
-                return ecdc_fail(err, ECDC_E_FORMAT, "%s: code %" PRId64 " in row %" PRId64 ", codebook %zu, frame %zu is "
-                                 "outside 0 to %d%s", in->path, code, i, q, t, in->info.codebook_size - 1,
-                                 code == -1 && in->shape.grid.alignment == ECDC_ALIGN_GIBLET
-                                     ? "; rows with -1 are --alignment exact" : "");
-            in->last[q] = (int32_t)code;
-        }
-        memcpy(codes, in->last, n_codebooks * sizeof *codes);
-    }
-    fifo_commit(&in->frames, (size_t)(keep + repeat));
-    return ECDC_OK;
-}
-
-static ecdc_status next_frames(void *context, int32_t *codes, size_t max_frames, size_t *n, ecdc_error *err) {
-    struct rows_in *in = context;
-    while (in->frames.n < max_frames && in->next_tr < in->n_trs) {
-        ecdc_status status = unpack_row(in, in->next_tr, err);
-        if (status != ECDC_OK)
-            return status;
-        in->next_tr++;
-    }
-    *n = fifo_take(&in->frames, codes, max_frames);
-    return ECDC_OK;
-}
-
-static ecdc_status rewind_rows(void *context, ecdc_error *err) {
-    struct rows_in *in = context;
-    (void)err;
-    in->next_tr = 0;
-    fifo_clear(&in->frames);
-    memset(in->last, 0, (size_t)in->shape.n_codebooks * sizeof *in->last);
-    return ECDC_OK;
-}
-
-static ecdc_status prepare(struct rows_in *in, const struct options *o, ecdc_model **model, ecdc_error *err) {
-    ecdc_status status = npy_open(in->path, &in->npy, err);
-    if (status == ECDC_OK && strcmp(in->path, "-"))
-        status = sidecar_read(in->path, &in->sidecar, err);
-    if (status == ECDC_OK)
-        status = in->sidecar.found ? model_open_matching(o, in->path, in->sidecar.model, in->sidecar.sha256, model, err)
-                                   : model_open(o, o->model, model, err);
-    if (status != ECDC_OK)
-        return status;
-    ecdc_model_get_info(*model, &in->info);
-    if (in->info.chunked)
-        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s decodes chunks that overlap: it has no single frame grid for TRs; use the model "
-                         "that made the features", in->info.name);
-    int layout;
-    status = find_parameters(in, o, *model, &layout, err);
-    if (status == ECDC_OK)
-        status = check_shape(in, o, layout, err);
-    if (status == ECDC_OK && in->n_trs == 0)
-        status = ecdc_fail(err, ECDC_E_FORMAT, "%s: no sound (0 TRs)", in->path);
-    if (status != ECDC_OK)
-        return status;
-    in->frames.item_size = (size_t)in->shape.n_codebooks * sizeof(int32_t);
-    in->row = ecdc_alloc_array(row_length(&in->shape), sizeof *in->row);
-    in->last = ecdc_alloc_zeros((size_t)in->shape.n_codebooks, sizeof *in->last);
-    return in->row && in->last ? ECDC_OK : ecdc_fail_memory(err, "a row");
-}
-
-/* The last row tells where the sound ends. */
-static ecdc_status find_length(struct rows_in *in, int64_t *n_samples, ecdc_error *err) {
-    int64_t first, count, keep, repeat;
-    ecdc_status status = read_row(in, in->n_trs - 1, err);
-    if (status == ECDC_OK)
-        status = count_frames(in, in->n_trs - 1, &keep, &repeat, err);
-    if (status != ECDC_OK)
-        return status;
-    ecdc_tr_grid_frames(&in->shape.grid, in->n_trs - 1, &first, &count);
-    in->n_frames = first + keep + repeat;
-    if (in->n_frames == 0)
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: no sound (its only row has no frame)", in->path);
-    *n_samples = in->n_frames * in->info.hop;
-    if (in->sidecar.found && in->sidecar.partial && in->sidecar.samples < *n_samples)
-        *n_samples = in->sidecar.samples;
+static ecdc_status check_mode(const struct options *o, const struct sidecar *s, enum npy_dtype dtype, ecdc_error *err) {
+    const char *path = o->arguments[0];
+    bool floats = dtype == NPY_F32 || dtype == NPY_F64;
+    if (s->found && s->mode == MODE_LATENT)
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: latents are not decoded by this command; codes and mel spectrograms are",
+                         path);
+    if (s->found && floats != (s->mode == MODE_MEL))
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: its description says --mode %s, but the array is %s", path, mode_name(s->mode),
+                         npy_dtype_name(dtype));
+    if (o->as_giblet && !floats)
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: --as-giblet is about mel spectrograms, this array is %s", path,
+                         npy_dtype_name(dtype));
+    if (floats && (o->bandwidth_given || o->codebooks || o->layout_given || o->model_given))
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: -m, -b, --codebooks and --layout are about codes, this array is %s", path,
+                         npy_dtype_name(dtype));
     return ECDC_OK;
 }
 
 static int run(const struct options *o) {
     if (!output_format(&command_reconstruct, o, "wav") || output_is_input(o))
         return EXIT_USAGE;
-    struct rows_in in = {.path = o->arguments[0]};
-    ecdc_model *model = NULL;
+    struct npy_reader *npy = NULL;
+    struct sidecar sidecar;
     ecdc_error err;
-    int64_t n_samples = 0;
-    ecdc_status status = prepare(&in, o, &model, &err);
+    ecdc_status status = npy_open(o->arguments[0], &npy, &err);
     if (status == ECDC_OK)
-        status = find_length(&in, &n_samples, &err);
+        status = sidecar_read(o->arguments[0], &sidecar, &err);
     if (status == ECDC_OK) {
-        struct frame_source source = {.context = &in, .n_codebooks = in.shape.n_codebooks, .n_samples = n_samples,
-                                      .next = next_frames, .rewind = rewind_rows};
-        status = decode_stream(o, model, &source, &err);
+        enum npy_dtype dtype = npy_shape_of(npy)->dtype;
+        status = check_mode(o, &sidecar, dtype, &err);
+        if (status == ECDC_OK)
+            status = (dtype == NPY_F32 || dtype == NPY_F64 ? reconstruct_mel : reconstruct_codes)(o, &sidecar, npy, &err);
     }
-    npy_close(in.npy);
-    free(in.row);
-    free(in.last);
-    fifo_free(&in.frames);
-    ecdc_model_close(model);
+    npy_close(npy);
     return status == ECDC_OK ? EXIT_DONE : report_error(&err);
 }
 
 const struct command command_reconstruct = {
     .name = "reconstruct",
     .arguments = "FEATURES.npy -o OUT.wav",
-    .summary = "features -> sound; parameters from FEATURES.json where it is there, else from flags",
-    .options = "output format overwrite model force bandwidth codebooks tr layout alignment float rescale threads precision "
-               "cpu json",
+    .summary = "features -> sound, integers as codes, floats as a mel spectrogram; parameters from\n"
+               "FEATURES.json where it is there, else from flags",
+    .options = "output format overwrite model force bandwidth codebooks tr layout alignment as-giblet float rescale threads "
+               "precision cpu json",
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run,

@@ -23,6 +23,13 @@ static void note_repairs(const struct options *o, const ecdc_reader_info *input)
                     input->overlap_s);
 }
 
+void encoded_conclude(struct encoded *result, const struct options *o, const ecdc_reader *reader) {
+    ecdc_reader_get_info(reader, &result->input);
+    note_repairs(o, &result->input);
+    snprintf(result->broken_off, sizeof result->broken_off, "%s", result->input.broken_off ? result->input.broken_off : "");
+    result->input.broken_off = NULL; /* was the reader's */
+}
+
 /* Everything that one run holds, so that one place frees it. */
 struct run {
     ecdc_reader *reader;
@@ -99,12 +106,8 @@ ecdc_status encode_stream(const struct options *o, const ecdc_model *model, cons
         status = ecdc_encoder_new(model, settings, &r.encoder, err);
     if (status == ECDC_OK)
         status = run_to_end(o, &r, info.sampling_rate_hz, sink, context, &result->samples, err);
-    if (status == ECDC_OK) {
-        ecdc_reader_get_info(r.reader, &result->input);
-        note_repairs(o, &result->input);
-        snprintf(result->broken_off, sizeof result->broken_off, "%s", result->input.broken_off ? result->input.broken_off : "");
-        result->input.broken_off = NULL; /* was the reader's */
-    }
+    if (status == ECDC_OK)
+        encoded_conclude(result, o, r.reader);
     ecdc_encoder_free(r.encoder);
     ecdc_reader_close(r.reader);
     free(r.samples);

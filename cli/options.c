@@ -23,7 +23,8 @@ struct option_row {
 enum {
     OPT_FORMAT = FIRST_LONG, OPT_TRACK, OPT_PARTIAL_INPUT, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR,
     OPT_MAX_TRS, OPT_CODEBOOKS, OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE,
-    OPT_SECONDS, OPT_REPEATS, OPT_PROFILE, OPT_PYTHON, OPT_AUDIO
+    OPT_SECONDS, OPT_REPEATS, OPT_PROFILE, OPT_PYTHON, OPT_AUDIO, OPT_PER_FRAME,
+    OPT_AS_GIBLET
 };
 
 static const struct option_row rows[] = {
@@ -45,8 +46,12 @@ static const struct option_row rows[] = {
                                    "giblet (n_trs, giblet's codebooks * frames) (default: codes)"},
     {"alignment", OPT_ALIGNMENT, "NAME", "giblet (int(75 * TR) frames each) or exact (no drift) (default: giblet)"},
     {"partial", OPT_PARTIAL, NULL, "keep the last part of a TR as a row of its own"},
-    {"mode", OPT_MODE, "NAME", "encodec"},
-    {"hrf", OPT_HRF, "NAME", "none"},
+    {"mode", OPT_MODE, "NAME", "encodec: codes; latent: the vectors behind them, their mean per TR;\n"
+                               "mel: giblet's mel spectrogram in dB (default: encodec)"},
+    {"per-frame", OPT_PER_FRAME, NULL, "latent: every frame's vector, (n_trs, dimension, frames)"},
+    {"hrf", OPT_HRF, "NAME", "haemodynamic response: none; causal (Glover's, latent and mel); giblet (its\n"
+                             "centred convolution; codes stay as they are); giblet-doc (its documents' way with\n"
+                             "codes: convolved and rounded, which makes noise of labels) (default: none)"},
     {"dtype", OPT_DTYPE, "NAME", "int64 or int16 (default: int64); model convert: float32 or float16\n"
                               "(default: as the model has it)"},
     {"python", OPT_PYTHON, "FILE", "verify: a Python that has transformers (default: that of the active\n"
@@ -54,6 +59,7 @@ static const struct option_row rows[] = {
     {"audio", OPT_AUDIO, "FILE", "verify: also with this sound, up to 60 s of it"},
     {"float", OPT_FLOAT, NULL, "32-bit float samples instead of 16-bit integers"},
     {"rescale", 'r', NULL, "scale a sound that is too loud instead of clipping it (decodes twice)"},
+    {"as-giblet", OPT_AS_GIBLET, NULL, "mel: join the TRs with their padding, as giblet does"},
     {"force", OPT_FORCE, NULL, "decode with a model other than the one that made the codes"},
     {"seconds", OPT_SECONDS, "S", "length of the generated sound (default: 20)"},
     {"repeats", OPT_REPEATS, "R", "how often; medians are printed (default: 5)"},
@@ -125,7 +131,8 @@ static int choose(const char *text, const char *const *names, int n) {
 
 static const char *const layouts[] = {"codes", "flat", "giblet"}, *const alignments[] = {"giblet", "exact"},
     *const formats[] = {"ecdc", "npy", "npz", "wav"}, *const weight_formats[] = {"safetensors", "th"},
-    *const dtypes[] = {"int64", "int16", "float32", "float16"};
+    *const dtypes[] = {"int64", "int16", "float32", "float16"},
+    *const modes[] = {"encodec", "mel", "latent"}, *const hrfs[] = {"none", "causal", "giblet", "giblet-doc"};
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 static const char *const cpus[] = {"auto", "reference", "avx2", "avx512", "neon"}; /* in the order of ecdc_cpu */
 
@@ -135,6 +142,14 @@ const char *layout_name(int layout) {
 
 const char *alignment_name(ecdc_alignment alignment) {
     return alignments[alignment];
+}
+
+const char *mode_name(int mode) {
+    return modes[mode];
+}
+
+const char *hrf_name(int hrf) {
+    return hrfs[hrf];
 }
 
 static int bad_value(const char *option, const char *value, const char *allowed) {
@@ -219,12 +234,16 @@ static int set(struct options *o, int key, const char *v) {
         o->alignment_given = true;
         break;
     case OPT_MODE:
-        if (strcmp(v, "encodec"))
-            return bad_value("mode", v, "encodec (mel and latent are not built yet)");
+        if ((choice = choose(v, modes, 3)) < 0)
+            return bad_value("mode", v, "encodec, mel or latent");
+        o->mode = choice;
         break;
+    case OPT_PER_FRAME: o->per_frame = true; break;
+    case OPT_AS_GIBLET: o->as_giblet = true; break;
     case OPT_HRF:
-        if (strcmp(v, "none"))
-            return bad_value("hrf", v, "none (convolution is not built yet, and has no meaning for integer codes)");
+        if ((choice = choose(v, hrfs, 4)) < 0)
+            return bad_value("hrf", v, "none, causal, giblet or giblet-doc");
+        o->hrf = choice;
         break;
     case OPT_DTYPE:
         if (choose(v, dtypes, 4) < 0)

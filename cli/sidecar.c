@@ -36,33 +36,56 @@ static const char *alignment_name_of(int alignment) {
     return alignment_name((ecdc_alignment)alignment);
 }
 
+static bool get_int(const cJSON *object, const char *name, int *out) {
+    double number;
+    bool right = get_integer(object, name, 1, 1 << 20, &number);
+    if (right)
+        *out = (int)number;
+    return right;
+}
+
+static bool parse_mel(const cJSON *json, struct sidecar *s) {
+    const cJSON *mel = cJSON_GetObjectItemCaseSensitive(json, "mel"), *ref = cJSON_GetObjectItemCaseSensitive(mel, "ref");
+    s->mel = ecdc_default_mel_settings();
+    if (!cJSON_IsNumber(ref) || !get_int(json, "sampling_rate", &s->mel.sampling_rate_hz) ||
+        !get_int(mel, "n_fft", &s->mel.n_fft) || !get_int(mel, "hop", &s->mel.hop) || !get_int(mel, "n_mels", &s->mel.n_mels))
+        return false;
+    s->mel_ref = ref->valuedouble;
+    return s->mel_ref >= 0 && s->mel_ref <= 1e30;
+}
+
+static const char *parse_codes(const cJSON *json, struct sidecar *s) {
+    double number;
+    if (!get_choice(json, "layout", layout_name, 3, &s->layout))
+        return "layout";
+    if (!get_integer(json, "n_codebooks", 1, 1024, &number))
+        return "n_codebooks";
+    s->n_codebooks = (int)number;
+    const cJSON *model = cJSON_GetObjectItemCaseSensitive(json, "model");
+    if (!get_text(model, "name", s->model, sizeof s->model) || !get_text(model, "sha256", s->sha256, sizeof s->sha256) ||
+        strlen(s->sha256) != 64)
+        return "model";
+    return NULL;
+}
+
 /* The name of the member that is wrong, NULL if all are right. */
 static const char *parse(const cJSON *json, struct sidecar *s) {
     double number;
     int alignment;
-    char mode[32];
-    if (!get_text(json, "mode", mode, sizeof mode) || strcmp(mode, "encodec"))
+    if (!get_choice(json, "mode", mode_name, 3, &s->mode))
         return "mode";
-    if (!get_choice(json, "layout", layout_name, 3, &s->layout))
-        return "layout";
     if (!get_choice(json, "alignment", alignment_name_of, 2, &alignment))
         return "alignment";
     s->alignment = (ecdc_alignment)alignment;
     if (!get_text(json, "tr_fraction", s->tr, sizeof s->tr))
         return "tr_fraction";
-    if (!get_integer(json, "n_codebooks", 1, 1024, &number))
-        return "n_codebooks";
-    s->n_codebooks = (int)number;
     if (!get_integer(json, "samples", 0, 9e15, &number))
         return "samples";
     s->samples = (int64_t)number;
     s->partial = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "partial"));
-    const cJSON *model = cJSON_GetObjectItemCaseSensitive(json, "model");
-    if (!get_text(model, "name", s->model, sizeof s->model) || !get_text(model, "sha256", s->sha256, sizeof s->sha256) ||
-        strlen(s->sha256) != 64)
-        return "model";
-    s->found = true;
-    return NULL;
+    const char *wrong = s->mode == MODE_ENCODEC ? parse_codes(json, s) : s->mode == MODE_MEL && !parse_mel(json, s) ? "mel" : NULL;
+    s->found = !wrong;
+    return wrong;
 }
 
 ecdc_status sidecar_read(const char *path, struct sidecar *s, ecdc_error *err) {

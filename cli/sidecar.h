@@ -7,13 +7,16 @@
 /* What the way back needs of it. */
 struct sidecar {
     bool found;
-    int layout; /* as struct options */
+    int mode;   /* as struct options; what stands below it is set for its modes only */
+    int layout; /* encodec */
     ecdc_alignment alignment;
     char tr[48]; /* as a fraction */
-    int n_codebooks;
+    int n_codebooks; /* encodec */
     bool partial;
     int64_t samples;
-    char model[128], sha256[65];
+    char model[128], sha256[65]; /* encodec */
+    ecdc_mel_settings mel;       /* mel; and the power of its 0 dB */
+    double mel_ref;
 };
 
 /* Reads the description that belongs to the array at `path`; found is false where there is none. ECDC_E_FORMAT names the

@@ -428,6 +428,16 @@ ECDC_API void ecdc_reader_get_info(const ecdc_reader *reader, ecdc_reader_info *
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_reader_get_track(const ecdc_reader *reader, int track, ecdc_track_info *info,
                                                            ecdc_error *err);
 
+/** Samples that n_samples become at another rate: ceil(n_samples * out_hz / in_hz). */
+ECDC_API int64_t ecdc_resampled_length(int64_t n_samples, int in_hz, int out_hz);
+
+/** Converts a whole mono signal to another rate, as the reader does it (libsoxr, HQ).
+ *  @param in_hz, out_hz  1000 ... 384000; equal ones copy
+ *  @param out            holds ecdc_resampled_length(n_samples, in_hz, out_hz); may hold some of them after a failure
+ *  Fails with ECDC_E_ARGUMENT (a rate), ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_resample(const float *samples, size_t n_samples, int in_hz, int out_hz, float *out,
+                                                   ecdc_error *err);
+
 /* -------------------------------------------------------------------------------------------- TR grid --- */
 
 /** How frames are given to fMRI volumes (TRs). */
@@ -461,6 +471,242 @@ ECDC_API void ecdc_tr_grid_frames(const ecdc_tr_grid *grid, int64_t i, int64_t *
 
 /** The start of TR i in seconds: i * TR. */
 ECDC_API double ecdc_tr_grid_start_s(const ecdc_tr_grid *grid, int64_t i);
+
+/* ----------------------------------------------------------------------------------------- rows per TR --- */
+
+/** What the row of a TR looks like: row[codebook * grid.frames_per_tr + frame]. */
+typedef struct ecdc_row_shape {
+    ecdc_tr_grid grid;
+    int n_codebooks;   /**< codes per frame: 1 or more */
+    int row_codebooks; /**< codebooks per row: n_codebooks, or more, as in giblet's layout; those that do not exist are 0 */
+} ecdc_row_shape;
+
+/** Codebooks per row of giblet's layout at a bandwidth: its table {1.5: 2, 3: 8, 6: 16, 12: 32, 24: 32}; 0 at another one. */
+ECDC_API int ecdc_giblet_codebooks(double bandwidth_kbps);
+
+/** When the sound of a row was. */
+typedef struct ecdc_row_info {
+    int64_t tr_index;
+    double start_s, end_s; /**< a part of a TR ends with the signal */
+    int64_t n_frames;      /**< exact: real ones; giblet: frames_per_tr, padded ones too, except in a part of a TR */
+    int64_t n_real_frames; /**< those that the row holds, in front of what is padded */
+} ecdc_row_info;
+
+/** The frames of one signal on their way into rows. */
+typedef struct ecdc_row_maker ecdc_row_maker;
+
+/** @param sampling_rate_hz  of the signal: with its samples it tells which TRs are whole
+ *  @param with_partial      1: a last part of a TR makes a row, too
+ *  Fails with ECDC_E_ARGUMENT, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_row_maker_new(const ecdc_row_shape *shape, int sampling_rate_hz, int with_partial,
+                                                        ecdc_row_maker **maker, ecdc_error *err);
+ECDC_API void ecdc_row_maker_free(ecdc_row_maker *maker);
+
+/** Takes the next frames, codes[frame * n_codebooks + codebook], any number of them.
+ *  @param n_samples  of the signal so far, these frames' included
+ *  Fails with ECDC_E_ARGUMENT (fewer samples than before; after finish), ECDC_E_MEMORY; then nothing was taken. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_row_maker_push(ecdc_row_maker *maker, const int32_t *codes, size_t n_frames,
+                                                         int64_t n_samples, ecdc_error *err);
+
+/** Says that the signal ends here: giblet's last whole TR may ask for a frame that it does not have. */
+ECDC_API void ecdc_row_maker_finish(ecdc_row_maker *maker);
+
+/** Gives the next row, if its TR is complete: row_codebooks * frames_per_tr numbers. Where a TR has no frame stands 0 in
+ *  giblet's alignment, -1 in the exact one. @return 1, or 0 where no row is ready: then nothing is written. */
+ECDC_API int ecdc_row_maker_pull(ecdc_row_maker *maker, int64_t *row, ecdc_row_info *info);
+
+/** The rows of one signal on their way back into frames. The frames of a TR stand where its alignment put its start; where one
+ *  was cut, the last one is repeated up to the next start; what would reach past that start is dropped. */
+typedef struct ecdc_row_placer ecdc_row_placer;
+
+/** @param codebook_size  codes are 0 ... codebook_size - 1
+ *  @param n_trs          rows that will come
+ *  @param n_frames       of the signal, for a last part of a TR; -1: all TRs are whole, or the -1 of the last one tell
+ *  Fails with ECDC_E_ARGUMENT, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_row_placer_new(const ecdc_row_shape *shape, int codebook_size, int64_t n_trs,
+                                                         int64_t n_frames, ecdc_row_placer **placer, ecdc_error *err);
+ECDC_API void ecdc_row_placer_free(ecdc_row_placer *placer);
+
+/** Frames that the signal will have, which its last row tells. Fails with ECDC_E_FORMAT (n_frames and n_trs do not fit). */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_row_placer_length(const ecdc_row_placer *placer, const int64_t *last_row,
+                                                            int64_t *n_frames, ecdc_error *err);
+
+/** Takes the next row. Fails with ECDC_E_FORMAT (a code is out of range, named with row, codebook and frame; n_frames and n_trs
+ *  do not fit), ECDC_E_ARGUMENT (more rows than announced), ECDC_E_MEMORY; then the placer can only be reset or freed. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_row_placer_push(ecdc_row_placer *placer, const int64_t *row, ecdc_error *err);
+
+/** Frames that are ready to be pulled. */
+ECDC_API size_t ecdc_row_placer_ready(const ecdc_row_placer *placer);
+
+/** Moves up to max_frames frames into codes[frame * n_codebooks + codebook]. @return the number of frames written. */
+ECDC_API size_t ecdc_row_placer_pull(ecdc_row_placer *placer, int32_t *codes, size_t max_frames);
+
+/** Back to the first row. */
+ECDC_API void ecdc_row_placer_reset(ecdc_row_placer *placer);
+
+/* ------------------------------------------------------------------------------------ mel spectrograms --- */
+
+/** How a mel spectrogram is made, and how it becomes sound again. Start from ecdc_default_mel_settings(): giblet's. */
+typedef struct ecdc_mel_settings {
+    int sampling_rate_hz; /**< 1000 ... 384000; default 22050 */
+    int n_fft;            /**< samples per frame, a power of two, 64 ... 65536; default 4096 */
+    int hop;              /**< samples from frame to frame, n_fft / 64 ... n_fft; default 512 */
+    int n_mels;           /**< filters from 0 Hz to half the rate, 1 ... 65536; default 2048 */
+    int iterations;       /**< of Griffin-Lim, 0 ... 1000; default 32 */
+    double momentum;      /**< of Griffin-Lim, 0 ... 1; default 0.99 */
+    uint64_t seed;        /**< of the phases that Griffin-Lim starts with; default 0 */
+    int reserved[8];      /**< for later fields: 0 */
+} ecdc_mel_settings;
+
+ECDC_API ecdc_mel_settings ecdc_default_mel_settings(void);
+
+/** Frames that n_samples become: 1 + n_samples / hop, the first centred on sample 0; 0 for 0 samples. */
+ECDC_API int64_t ecdc_mel_frames(const ecdc_mel_settings *settings, int64_t n_samples);
+
+/** A mel power spectrogram in the making: librosa 0.11's melspectrogram(power=2, window='hann', center=True,
+ *  pad_mode='constant', htk=False, norm='slaney'), computed in doubles. Memory: independent of the signal's length, as long as
+ *  frames are pulled. */
+typedef struct ecdc_mel ecdc_mel;
+
+/** Starts a signal. @param settings NULL for the defaults. Fails with ECDC_E_ARGUMENT, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mel_new(const ecdc_mel_settings *settings, ecdc_mel **mel, ecdc_error *err);
+ECDC_API void ecdc_mel_free(ecdc_mel *mel);
+
+/** Filters that lie between two bins and are always 0: 303 of the default's 2048. librosa warns of them. */
+ECDC_API int ecdc_mel_empty_filters(const ecdc_mel *mel);
+
+/** Takes the next samples, any number of them. Fails with ECDC_E_ARGUMENT (a sample is not finite, named with its number;
+ *  after finish): then nothing was taken; or ECDC_E_MEMORY: then it can only be freed. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mel_push(ecdc_mel *mel, const float *samples, size_t n_samples, ecdc_error *err);
+
+/** Says that the signal ends here: the remaining frames become available, ecdc_mel_frames in all. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mel_finish(ecdc_mel *mel, ecdc_error *err);
+
+/** Frames that are ready to be pulled. */
+ECDC_API size_t ecdc_mel_ready(const ecdc_mel *mel);
+
+/** Moves up to max_frames finished frames into power[frame * n_mels + filter]. @return the number of frames written. */
+ECDC_API size_t ecdc_mel_pull(ecdc_mel *mel, float *power, size_t max_frames);
+
+/** The largest power of all frames so far: what power_to_db(ref=np.max) refers to. */
+ECDC_API double ecdc_mel_peak(const ecdc_mel *mel);
+
+/** Power to decibels relative to ref, as librosa's power_to_db(ref, amin=1e-10, top_db) where ref is the largest power:
+ *  max(10 log10(max(power, 1e-10) / max(ref, 1e-10)), -top_db). db may be power. */
+ECDC_API void ecdc_power_to_db(const float *power, size_t n, double ref, double top_db, float *db);
+
+/** Back: ref * 10^(db / 10). power may be db. */
+ECDC_API void ecdc_db_to_power(const float *db, size_t n, double ref, float *power);
+
+/** The power spectrogram of a whole signal: power must hold ecdc_mel_frames * n_mels. Fails as the functions above do. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mel_spectrogram(const ecdc_mel_settings *settings, const float *samples,
+                                                          size_t n_samples, float *power, ecdc_error *err);
+
+/** A mel power spectrogram that becomes sound: per frame the non-negative spectrum that explains it best (least squares),
+ *  then Griffin-Lim with momentum (Perraudin et al. 2013) for the phases. Griffin-Lim needs n_fft - hop samples of what is to
+ *  come, once per iteration; so its iterations stand behind one another and each works on the frames that the one before is
+ *  done with. The samples are those of Griffin-Lim on the whole spectrogram, and memory does not depend on its length:
+ *  about 12 bytes * iterations * n_fft / 2 * (n_fft / hop + 3), 9 MB for the defaults. */
+typedef struct ecdc_mel_inverse ecdc_mel_inverse;
+
+/** Starts a signal; arguments and failures as ecdc_mel_new. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mel_inverse_new(const ecdc_mel_settings *settings, ecdc_mel_inverse **inverse,
+                                                          ecdc_error *err);
+ECDC_API void ecdc_mel_inverse_free(ecdc_mel_inverse *inverse);
+
+/** Takes the next frames, power[frame * n_mels + filter]. Fails with ECDC_E_ARGUMENT (a number is negative or not finite,
+ *  named with frame and filter; after finish): then nothing was taken; or ECDC_E_MEMORY: then it can only be freed. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mel_inverse_push(ecdc_mel_inverse *inverse, const float *power, size_t n_frames,
+                                                           ecdc_error *err);
+
+/** Says that the signal ends here: the remaining samples become available.
+ *  @param n_samples  of the whole signal, (frames - 1) * hop ... (frames - 1) * hop + n_fft / 4; -1: (frames - 1) * hop, as
+ *                    librosa. ECDC_E_ARGUMENT outside of that. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mel_inverse_finish(ecdc_mel_inverse *inverse, int64_t n_samples, ecdc_error *err);
+
+/** Samples that are ready to be pulled. */
+ECDC_API size_t ecdc_mel_inverse_ready(const ecdc_mel_inverse *inverse);
+
+/** Moves up to max_samples finished samples into samples. @return the number of samples written. */
+ECDC_API size_t ecdc_mel_inverse_pull(ecdc_mel_inverse *inverse, float *samples, size_t max_samples);
+
+/** A whole spectrogram to sound: samples must hold n_samples, which is as in ecdc_mel_inverse_finish, but given. Fails as the
+ *  functions above do. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mel_to_audio(const ecdc_mel_settings *settings, const float *power, size_t n_frames,
+                                                       float *samples, size_t n_samples, ecdc_error *err);
+
+/** The frames of each TR, as giblet cuts them: from start / hop up to end / hop, both in samples. A row is
+ *  row[filter * width + frame]. A plain value: copy it freely. Fill it with ecdc_mel_grid_init. */
+typedef struct ecdc_mel_grid {
+    ecdc_tr_grid samples; /**< its frames are samples */
+    int hop, n_mels;
+    int64_t width;        /**< frames per row: ceil(samples per TR / hop) */
+} ecdc_mel_grid;
+
+/** Makes a grid. @param tr as in ecdc_tr_grid_init. Fails with ECDC_E_ARGUMENT. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mel_grid_init(ecdc_mel_grid *grid, const ecdc_mel_settings *settings, const char *tr,
+                                                        ecdc_alignment alignment, ecdc_error *err);
+
+/** The frames of TR i: [*first, *first + *count), count is width or less. */
+ECDC_API void ecdc_mel_grid_frames(const ecdc_mel_grid *grid, int64_t i, int64_t *first, int64_t *count);
+
+/* -------------------------------------------------------------------------- rows per TR: latents, HRF --- */
+
+/** The quantized vectors that codes stand for: the sum of one entry per codebook, vectors[frame * dimension + i] from
+ *  codes[frame * n_codebooks + codebook]. Unlike codes, which are labels, they can be averaged, resampled and convolved.
+ *  Fails with ECDC_E_ARGUMENT (n_codebooks; a code out of range, named with frame and codebook), ECDC_E_MODEL, ECDC_E_MEMORY;
+ *  then vectors may hold some of them. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_dequantize(const ecdc_model *model, int n_codebooks, const int32_t *codes,
+                                                     size_t n_frames, float *vectors, ecdc_error *err);
+
+/** The same for a row: the mean of the vectors of its first n_frames frames, latent[dimension], zeros where there are none; or
+ *  with per_frame all of them, latent[i * frames_per_tr + frame], zeros behind them.
+ *  @param row  as ecdc_row_maker_pull gives it; n_frames: its n_real_frames
+ *  Fails as ecdc_dequantize does, and with ECDC_E_ARGUMENT (n_frames). */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_row_latent(const ecdc_model *model, const ecdc_row_shape *shape, const int64_t *row,
+                                                     int64_t n_frames, int per_frame, float *latent, ecdc_error *err);
+
+/** Points of ecdc_glover_hrf's kernel: round(time_length * oversampling / TR), half to even; 0 where an argument is out of its
+ *  range. */
+ECDC_API size_t ecdc_glover_hrf_length(double tr_s, int oversampling, double time_length_s);
+
+/** Glover's haemodynamic response function, numbers and points of nilearn 0.14's glover_hrf(t_r, oversampling, time_length,
+ *  onset): points linspace(0, time_length, n), sum 1.
+ *  @param tr_s           above 0, at most 3600
+ *  @param oversampling   points per TR, 1 ... 10000; nilearn's default: 50
+ *  @param time_length_s  above 0, at most 36000; nilearn's default: 32
+ *  @param onset_s        nilearn's default: 0
+ *  @param kernel         must hold ecdc_glover_hrf_length
+ *  Fails with ECDC_E_ARGUMENT (also where the kernel has no point, more than 1e7, or only zeros). */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_glover_hrf(double tr_s, int oversampling, double time_length_s, double onset_s,
+                                                     double *kernel, ecdc_error *err);
+
+/** How rows are convolved with the haemodynamic response. */
+typedef enum ecdc_hrf {
+    ECDC_HRF_NONE = 0,   /**< not at all */
+    ECDC_HRF_CAUSAL = 1, /**< Glover's kernel at 50 points per TR; a row counts for the whole of its TR, the response is taken
+                              at the start of each TR, as nilearn's compute_regressor has it. Its weights add up to 1 */
+    ECDC_HRF_GIBLET = 2, /**< giblet's arithmetic: one point per TR, scaled to peak 1, centred: the response begins before the
+                              stimulus */
+    ECDC_HRF_GIBLET_DOC = 3 /**< what giblet's documents describe for codes: the same in scipy's mode 'same' (its code comes a
+                              row later where the number of points is even), rounded, half to even; the caller cuts */
+} ecdc_hrf;
+
+/** Convolves a series of rows, series[tr * n_features + feature], over time. result must not overlap it.
+ *  @param outside  what the series was before its first row and, for giblet's arithmetic, is behind its last: 0, or the level
+ *                  of silence such as -80 dB
+ *  Fails with ECDC_E_ARGUMENT (hrf, tr_s), ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_hrf_convolve(ecdc_hrf hrf, double tr_s, const float *series, size_t n_trs,
+                                                       size_t n_features, double outside, float *result, ecdc_error *err);
+
+/** giblet's alignment of a series to another length: row i of the result is the one at place i * (n - 1) / (n_result - 1),
+ *  the nearest one (half to even). It stretches time. ECDC_E_ARGUMENT where n or n_result is 0. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_resample_nearest(const int64_t *series, size_t n, size_t n_features, size_t n_result,
+                                                           int64_t *result, ecdc_error *err);
+
+/** The same for floats, by linear interpolation. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_resample_linear(const float *series, size_t n, size_t n_features, size_t n_result,
+                                                          float *result, ecdc_error *err);
 
 /* -------------------------------------------------------------------------------------------- metrics --- */
 

@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,12 @@ sys.path[:0] = [str(Path(__file__).parent / "cli"), str(Path(__file__).parent / 
 
 import files  # noqa: E402
 import run  # noqa: E402
+
+# The package of the source tree with the library of the build under test; where there is none, the installed package.
+LIBRARY = run.BINARY.parent / "libecdc.so"
+if LIBRARY.is_file():
+    os.environ.setdefault("ECDC_LIBRARY", str(LIBRARY))
+    sys.path.insert(0, str(run.ROOT / "python"))
 
 
 @pytest.fixture(scope="session")

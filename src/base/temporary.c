@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -24,4 +25,19 @@ int ecdc_temporary_file(void) {
     free(path);
     errno = error;
     return fd;
+}
+
+ecdc_status ecdc_fail_temporary(const char *purpose, ecdc_error *err) {
+    return ecdc_fail(err, ECDC_E_IO, "a temporary file in %s for %s: %s (TMPDIR names another directory)",
+                     ecdc_temporary_directory(), purpose, strerror(errno));
+}
+
+ecdc_status ecdc_temporary_stream(const char *purpose, FILE **file, ecdc_error *err) {
+    int fd = ecdc_temporary_file();
+    if (fd >= 0 && (*file = fdopen(fd, "w+b")))
+        return ECDC_OK;
+    ecdc_status status = ecdc_fail_temporary(purpose, err);
+    if (fd >= 0)
+        close(fd);
+    return status;
 }

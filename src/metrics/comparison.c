@@ -1,13 +1,12 @@
 #include "metrics/comparison.h"
 
-#include <libavutil/mem.h>
-#include <libavutil/tx.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "compute/spectrum.h"
 
 enum { WINDOW = 2048, HOP = 512, BINS = WINDOW / 2 + 1 };
 
@@ -19,20 +18,12 @@ struct comparison {
     size_t filled;
     double lsd_sum, lsd_frames;
     double window[WINDOW];
-    double *in;            /* from av_malloc: the transform wants aligned arrays. Double: quiet bins count as loud ones */
-    AVComplexDouble *out;
-    AVTXContext *tx;
-    av_tx_fn transform;
+    struct spectrum spectrum; /* in doubles: quiet bins count as loud ones */
 };
 
 ecdc_status comparison_new(struct comparison **out, ecdc_error *err) {
     struct comparison *c = ecdc_alloc_zeros(1, sizeof *c);
-    double scale = 1;
-    if (c) {
-        c->in = av_malloc(WINDOW * sizeof *c->in);
-        c->out = av_malloc(BINS * sizeof *c->out);
-    }
-    if (!c || !c->in || !c->out || av_tx_init(&c->tx, &c->transform, AV_TX_DOUBLE_RDFT, 0, WINDOW, &scale, 0) < 0) {
+    if (!c || !spectrum_init(&c->spectrum, WINDOW)) {
         comparison_free(c);
         return ecdc_fail_memory(err, "a comparison");
     }
@@ -45,19 +36,16 @@ ecdc_status comparison_new(struct comparison **out, ecdc_error *err) {
 void comparison_free(struct comparison *c) {
     if (!c)
         return;
-    av_tx_uninit(&c->tx);
-    av_free(c->in);
-    av_free(c->out);
+    spectrum_free(&c->spectrum);
     free(c);
 }
 
 static void log_spectrum(struct comparison *c, const float *samples, double *db) {
     for (size_t i = 0; i < WINDOW; i++)
-        c->in[i] = (double)samples[i] * c->window[i];
-    c->transform(c->tx, c->out, c->in, sizeof *c->in);
-    c->out[0].im = c->out[BINS - 1].im = 0; /* libavutil 57 leaves the last one as it was */
+        c->spectrum.signal[i] = (double)samples[i] * c->window[i];
+    spectrum_run(&c->spectrum);
     for (size_t i = 0; i < BINS; i++) {
-        double magnitude = hypot(c->out[i].re, c->out[i].im);
+        double magnitude = hypot(c->spectrum.bins[i].re, c->spectrum.bins[i].im);
         db[i] = 20 * log10(magnitude > 1e-10 ? magnitude : 1e-10);
     }
 }

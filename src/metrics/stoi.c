@@ -2,8 +2,6 @@
 #include "metrics/stoi.h"
 
 #include <float.h>
-#include <libavutil/mem.h>
-#include <libavutil/tx.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -11,9 +9,10 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "compute/spectrum.h"
 #include "metrics/stoi_segments.h"
 
-enum { RATE = 10000, FRAME = 256, HOP = FRAME / 2, FFT = 512, BINS = FFT / 2 + 1 };
+enum { RATE = 10000, FRAME = 256, HOP = FRAME / 2, FFT = 512 };
 
 static const double range_db = 40; /* of speech: frames of the reference further below its loudest one count as silence */
 
@@ -27,10 +26,7 @@ struct stoi {
     double joined[2][FRAME]; /* the last two finished hops */
     double tail[2][HOP];     /* the second half of the last frame, which the next one completes */
     bool begun;              /* a frame has come */
-    double *in;              /* from av_malloc: the transform wants aligned arrays */
-    AVComplexDouble *out;
-    AVTXContext *tx;
-    av_tx_fn transform;
+    struct spectrum spectrum;
     struct stoi_segments segments;
 };
 
@@ -40,12 +36,7 @@ static int nearest_bin(double frequency_hz) {
 
 ecdc_status stoi_new(struct stoi **out, ecdc_error *err) {
     struct stoi *s = ecdc_alloc_zeros(1, sizeof *s);
-    double scale = 1;
-    if (s) {
-        s->in = av_malloc(FFT * sizeof *s->in);
-        s->out = av_malloc(BINS * sizeof *s->out);
-    }
-    if (!s || !s->in || !s->out || av_tx_init(&s->tx, &s->transform, AV_TX_DOUBLE_RDFT, 0, FFT, &scale, 0) < 0) {
+    if (!s || !spectrum_init(&s->spectrum, FFT)) {
         stoi_free(s);
         return ecdc_fail_memory(err, "STOI");
     }
@@ -62,9 +53,7 @@ ecdc_status stoi_new(struct stoi **out, ecdc_error *err) {
 void stoi_free(struct stoi *s) {
     if (!s)
         return;
-    av_tx_uninit(&s->tx);
-    av_free(s->in);
-    av_free(s->out);
+    spectrum_free(&s->spectrum);
     free(s);
 }
 
@@ -109,14 +98,14 @@ void stoi_rewind(struct stoi *s) {
 }
 
 static void band_magnitudes(struct stoi *s, const double joined[FRAME], double bands[STOI_BANDS]) {
-    memset(s->in, 0, FFT * sizeof *s->in);
-    for (int i = 0; i < FRAME; i++)
-        s->in[i] = s->window[i] * joined[i];
-    s->transform(s->tx, s->out, s->in, sizeof *s->in); /* no band reaches bin 0 or the last one */
+    for (int i = 0; i < FRAME; i++) /* zeros follow */
+        s->spectrum.signal[i] = s->window[i] * joined[i];
+    spectrum_run(&s->spectrum);
+    const AVComplexDouble *bins = s->spectrum.bins;
     for (int b = 0; b < STOI_BANDS; b++) {
         double power = 0;
         for (int i = s->band_begin[b]; i < s->band_end[b]; i++)
-            power += s->out[i].re * s->out[i].re + s->out[i].im * s->out[i].im;
+            power += bins[i].re * bins[i].re + bins[i].im * bins[i].im;
         bands[b] = sqrt(power);
     }
 }

@@ -1,10 +1,7 @@
 #include "metrics/stoi_stream.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -18,20 +15,7 @@ struct stoi_stream {
     FILE *file; /* double[2] per sample at 10 kHz */
 };
 
-static ecdc_status fail_file(ecdc_error *err) {
-    return ecdc_fail(err, ECDC_E_IO, "a temporary file in %s for STOI: %s (TMPDIR names another directory)",
-                     ecdc_temporary_directory(), strerror(errno));
-}
-
-static ecdc_status open_file(FILE **file, ecdc_error *err) {
-    int fd = ecdc_temporary_file();
-    if (fd >= 0 && (*file = fdopen(fd, "w+b")))
-        return ECDC_OK;
-    ecdc_status status = fail_file(err);
-    if (fd >= 0)
-        close(fd);
-    return status;
-}
+static const char purpose[] = "STOI";
 
 ecdc_status stoi_stream_new(int rate_hz, struct stoi_stream **out, ecdc_error *err) {
     struct stoi_stream *s = ecdc_alloc_zeros(1, sizeof *s);
@@ -41,7 +25,7 @@ ecdc_status stoi_stream_new(int rate_hz, struct stoi_stream **out, ecdc_error *e
     if (status == ECDC_OK)
         status = stoi_new(&s->stoi, err);
     if (status == ECDC_OK)
-        status = open_file(&s->file, err);
+        status = ecdc_temporary_stream(purpose, &s->file, err);
     if (status != ECDC_OK) {
         stoi_stream_free(s);
         return status;
@@ -66,7 +50,7 @@ static ecdc_status store(struct stoi_stream *s, ecdc_error *err) {
     while (resample_10k_next(s->resampler, pair)) {
         stoi_scan(s->stoi, pair);
         if (fwrite(pair, sizeof pair, 1, s->file) != 1)
-            return fail_file(err);
+            return ecdc_fail_temporary(purpose, err);
     }
     return ECDC_OK;
 }
@@ -86,12 +70,12 @@ ecdc_status stoi_stream_finish(struct stoi_stream *s, double *stoi, double *esto
     if (status != ECDC_OK)
         return status;
     if (fflush(s->file) != 0 || fseeko(s->file, 0, SEEK_SET) != 0)
-        return fail_file(err);
+        return ecdc_fail_temporary(purpose, err);
     stoi_rewind(s->stoi);
     for (double pair[2]; fread(pair, sizeof pair, 1, s->file) == 1;)
         stoi_measure(s->stoi, pair);
     if (ferror(s->file))
-        return fail_file(err);
+        return ecdc_fail_temporary(purpose, err);
     stoi_result(s->stoi, stoi, estoi);
     return ECDC_OK;
 }

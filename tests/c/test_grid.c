@@ -1,5 +1,4 @@
 /* The TR grid by hand-worked examples, and rows of TRs there and back. */
-#include "features/tr_rows.h"
 #include "golden.h"
 
 static ecdc_tr_grid grid_of(const char *tr, ecdc_alignment alignment) {
@@ -8,6 +7,14 @@ static ecdc_tr_grid grid_of(const char *tr, ecdc_alignment alignment) {
     MUST(ecdc_tr_grid_init(&grid, tr, 75, alignment, &err));
     return grid;
 }
+
+/* A call fails with this status and a message that says this. */
+#define REFUSES(call, wanted, text)                       \
+    do {                                                  \
+        assert_int_equal(call, wanted);                   \
+        if (!strstr(err.message, text))                   \
+            fail_msg("%s", err.message);                  \
+    } while (0)
 
 static void check_frames(const ecdc_tr_grid *grid, int64_t i, int64_t first, int64_t count) {
     int64_t f, c;
@@ -131,74 +138,117 @@ static void test_tiling(void **state) {
 static void test_rows(void **state) {
     (void)state;
     ecdc_error err;
-    struct row_shape shape = {grid_of("1.5", ECDC_ALIGN_EXACT), 2, 2};
-    struct row_maker maker;
-    MUST(row_maker_init(&maker, &shape, &err));
-    int64_t row[2 * 113], n;
+    ecdc_row_shape shape = {grid_of("1.5", ECDC_ALIGN_EXACT), 2, 2};
+    ecdc_row_maker *maker;
+    ecdc_row_info info;
+    MUST(ecdc_row_maker_new(&shape, 24000, 1, &maker, &err));
+    int64_t row[2 * 113];
     int32_t frame[2];
     int made = 0;
     for (int32_t t = 0; t < 230; t++) {
         frame[0] = t;
         frame[1] = 1000 - t;
-        MUST(row_maker_push(&maker, frame, 1, &err));
-        while (row_maker_next(&maker, false, row, &n)) {
+        MUST(ecdc_row_maker_push(maker, frame, 1, 230 * 320, &err));
+        while (ecdc_row_maker_pull(maker, row, &info)) {
             int64_t first = made == 0 ? 0 : 112;
-            assert_int_equal(n, made == 0 ? 112 : 113);
-            assert_int_equal(t, first + n - 1); /* as soon as the last frame is there */
+            assert_int_equal(info.tr_index, made);
+            assert_int_equal(info.n_frames, made == 0 ? 112 : 113);
+            assert_true(info.start_s == made * 1.5 && info.end_s == made * 1.5 + 1.5);
+            assert_int_equal(t, first + info.n_frames - 1); /* as soon as the last frame is there */
             for (int64_t j = 0; j < 113; j++) {
-                assert_int_equal(row[j], j < n ? first + j : -1);
-                assert_int_equal(row[113 + j], j < n ? 1000 - first - j : -1);
+                assert_int_equal(row[j], j < info.n_frames ? first + j : -1);
+                assert_int_equal(row[113 + j], j < info.n_frames ? 1000 - first - j : -1);
             }
             made++;
         }
     }
     assert_int_equal(made, 2);
-    assert_true(row_maker_next(&maker, true, row, &n)); /* the 5 that are left */
-    assert_int_equal(n, 5);
+    ecdc_row_maker_finish(maker);
+    assert_true(ecdc_row_maker_pull(maker, row, &info)); /* the 5 that are left */
+    assert_int_equal(info.n_frames, 5);
+    assert_true(info.start_s == 3 && info.end_s == 230 * 320 / 24000.0);
     assert_int_equal(row[4], 229);
     assert_int_equal(row[5], -1);
-    assert_false(row_maker_next(&maker, true, row, &n));
-    row_maker_free(&maker);
+    assert_false(ecdc_row_maker_pull(maker, row, &info));
+    REFUSES(ecdc_row_maker_push(maker, frame, 1, 231 * 320, &err), ECDC_E_ARGUMENT, "after the end");
+    ecdc_row_maker_free(maker);
 
     /* giblet's layout: places for codebooks that do not exist */
-    shape = (struct row_shape){grid_of("2", ECDC_ALIGN_GIBLET), 1, 3};
-    MUST(row_maker_init(&maker, &shape, &err));
+    shape = (ecdc_row_shape){grid_of("2", ECDC_ALIGN_GIBLET), 1, 3};
+    MUST(ecdc_row_maker_new(&shape, 24000, 0, &maker, &err));
     int64_t wide[3 * 150];
     for (int32_t t = 1; t <= 150; t++)
-        MUST(row_maker_push(&maker, &t, 1, &err));
-    assert_true(row_maker_next(&maker, false, wide, &n));
+        MUST(ecdc_row_maker_push(maker, &t, 1, t * 320, &err));
+    REFUSES(ecdc_row_maker_push(maker, frame, 1, 320, &err), ECDC_E_ARGUMENT, "had 48000 samples and now has 320");
+    assert_true(ecdc_row_maker_pull(maker, wide, &info));
     for (int64_t j = 0; j < 450; j++)
         assert_int_equal(wide[j], j < 150 ? j + 1 : 0);
-    row_maker_free(&maker);
-    assert_int_equal(giblet_codebooks(3), 8);
-    assert_int_equal(giblet_codebooks(24), 32);
-    assert_int_equal(giblet_codebooks(5), 0);
+    ecdc_row_maker_free(maker);
+    assert_int_equal(ecdc_giblet_codebooks(3), 8);
+    assert_int_equal(ecdc_giblet_codebooks(24), 32);
+    assert_int_equal(ecdc_giblet_codebooks(5), 0);
+    shape.row_codebooks = 0;
+    REFUSES(ecdc_row_maker_new(&shape, 24000, 0, &maker, &err), ECDC_E_ARGUMENT, "1 codebooks per frame in rows of 0");
+}
+
+/* Frames that n_trs rows of ones become, by the placer's word and by counting. */
+static int64_t frames_of_rows(const char *tr, ecdc_alignment alignment, int64_t n_trs, int64_t n_frames) {
+    ecdc_error err;
+    ecdc_row_shape shape = {grid_of(tr, alignment), 1, 1};
+    ecdc_row_placer *placer;
+    int64_t row[113], length, sum = 0;
+    int32_t codes[256];
+    for (int j = 0; j < 113; j++)
+        row[j] = 1;
+    MUST(ecdc_row_placer_new(&shape, 2, n_trs, n_frames, &placer, &err));
+    MUST(ecdc_row_placer_length(placer, row, &length, &err));
+    for (int64_t i = 0; i < n_trs; i++) {
+        MUST(ecdc_row_placer_push(placer, row, &err));
+        for (size_t n; (n = ecdc_row_placer_pull(placer, codes, 256)) > 0;)
+            sum += (int64_t)n;
+    }
+    REFUSES(ecdc_row_placer_push(placer, row, &err), ECDC_E_ARGUMENT, "more than the");
+    assert_int_equal(sum, length);
+    ecdc_row_placer_free(placer);
+    return sum;
 }
 
 /* On the way back every row fills the time up to the next one. */
 static void test_placement(void **state) {
     (void)state;
-    int64_t keep, repeat, sum = 0;
-    struct row_shape giblet = {grid_of("1.5", ECDC_ALIGN_GIBLET), 1, 1}, exact = {grid_of("1.5", ECDC_ALIGN_EXACT), 1, 1};
-    row_placement(&giblet, 0, &keep, &repeat);
-    assert_true(keep == 112 && repeat == 0); /* 0 ... 112 */
-    row_placement(&giblet, 1, &keep, &repeat);
-    assert_true(keep == 112 && repeat == 1); /* 112 ... 225 */
-    for (int64_t i = 0; i < 1976; i++) {
-        row_placement(&giblet, i, &keep, &repeat);
-        sum += keep + repeat;
-        row_placement(&exact, i, &keep, &repeat);
-        assert_int_equal(repeat, 0);
+    ecdc_error err;
+    assert_int_equal(frames_of_rows("1.5", ECDC_ALIGN_GIBLET, 1, -1), 112);  /* 0 ... 112 */
+    assert_int_equal(frames_of_rows("1.5", ECDC_ALIGN_GIBLET, 2, -1), 225);  /* 112 ... 225: one is repeated */
+    assert_int_equal(frames_of_rows("1.5", ECDC_ALIGN_EXACT, 3, 230), 230);  /* the third ends with the sound */
+    assert_int_equal(frames_of_rows("1.5", ECDC_ALIGN_GIBLET, 1976, -1), 222300); /* 2964 s */
+    assert_int_equal(frames_of_rows("1.5", ECDC_ALIGN_EXACT, 1976, -1), 222300);
+    int64_t drifting = frames_of_rows("0.72", ECDC_ALIGN_GIBLET, 4116, -1);
+    assert_true(llabs(drifting - 54 * 4116) <= 1);
+
+    ecdc_row_shape shape = {grid_of("1.5", ECDC_ALIGN_GIBLET), 2, 2};
+    ecdc_row_placer *placer;
+    int64_t row[2 * 112], length;
+    int32_t codes[113 * 2];
+    for (int j = 0; j < 2 * 112; j++)
+        row[j] = j;
+    MUST(ecdc_row_placer_new(&shape, 224, 2, -1, &placer, &err));
+    MUST(ecdc_row_placer_push(placer, row, &err));
+    assert_int_equal(ecdc_row_placer_pull(placer, codes, 113), 112);
+    MUST(ecdc_row_placer_push(placer, row, &err));
+    assert_int_equal(ecdc_row_placer_ready(placer), 113);
+    assert_int_equal(ecdc_row_placer_pull(placer, codes, 113), 113);
+    for (int t = 0; t < 113; t++) { /* the last frame once more */
+        assert_int_equal(codes[2 * t], t < 112 ? t : 111);
+        assert_int_equal(codes[2 * t + 1], t < 112 ? 112 + t : 223);
     }
-    assert_int_equal(sum, 222300); /* 2964 s */
-    struct row_shape drifting = {grid_of("0.72", ECDC_ALIGN_GIBLET), 1, 1};
-    sum = 0;
-    for (int64_t i = 0; i < 4116; i++) {
-        row_placement(&drifting, i, &keep, &repeat);
-        assert_true(keep + repeat >= 53 && keep + repeat <= 55);
-        sum += keep + repeat;
-    }
-    assert_true(llabs(sum - 54 * 4116) <= 1);
+    ecdc_row_placer_reset(placer);
+    row[112 + 7] = 224;
+    REFUSES(ecdc_row_placer_push(placer, row, &err), ECDC_E_FORMAT, "code 224 in row 0, codebook 1, frame 7 is outside 0 to 223");
+    assert_int_equal(ecdc_row_placer_ready(placer), 0);
+    ecdc_row_placer_free(placer);
+    MUST(ecdc_row_placer_new(&shape, 224, 3, 100, &placer, &err));
+    REFUSES(ecdc_row_placer_length(placer, row, &length, &err), ECDC_E_FORMAT, "3 rows do not fit a sound of 100 frames");
+    ecdc_row_placer_free(placer);
 }
 
 int main(void) {

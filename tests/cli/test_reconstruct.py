@@ -207,7 +207,6 @@ def save(ecdc, rows, order="C"):
 
 
 @pytest.mark.parametrize("rows, says", [
-    (np.zeros((3, 4, 112), np.float32), "float32 features (mel or latent) cannot be turned into sound yet"),
     (np.zeros(448, int), "this array has 1 dimensions"),
     (np.zeros((1, 3, 4, 112), int), "this array has 4 dimensions"),
     (np.zeros((3, 9, 112), int), "9 codebooks per row, tiny24 has 1 to 8"),
@@ -215,12 +214,18 @@ def save(ecdc, rows, order="C"):
     (np.zeros((3, 447), int), "rows of 447 numbers do not fit 112 frames"),
     (np.zeros((0, 4, 112), int), "no sound (0 TRs)"),
     (np.full((3, 4, 112), 1024), "code 1024 in row 0, codebook 0, frame 0 is outside 0 to 1023"),
-    (np.full((3, 4, 112), -1), "rows with -1 are --alignment exact"),
+    (np.full((3, 4, 112), -1), "rows with -1 are of the alignment exact"),
     (np.full((3, 4, 112), -7), "code -7 in row 0"),
 ], ids=lambda x: x if isinstance(x, str) else "")
 def test_arrays_that_are_no_features(ecdc, rows, says):
     save(ecdc, rows)
     ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, says=["f.npy", says])
+
+
+def test_floats_that_are_no_spectrogram(ecdc):
+    save(ecdc, np.zeros((3, 4, 112), np.float32))
+    ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav",
+                 says=["f.npy", "a mel spectrogram at a TR of 1.5 s has the shape (n_trs, 2048, 65)"])
 
 
 def test_fortran_order(ecdc):

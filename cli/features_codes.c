@@ -1,0 +1,208 @@
+/* ecdc features in the modes encodec and latent: codes, or the vectors behind them, on the TR grid. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "features/latent.h"
+#include "features/row_shape.h"
+#include "features_modes.h"
+#include "json_out.h"
+#include "model_open.h"
+#include "row_writer.h"
+
+struct features_run {
+    const struct options *o;
+    ecdc_model *model;
+    ecdc_model_info info;
+    int n_codebooks; /* per frame */
+    const struct network *codebooks; /* latent */
+    ecdc_row_shape shape;
+    ecdc_row_maker *maker;
+    int64_t n_rows; /* made so far */
+    int64_t *row;
+    float *latent; /* latent: a row */
+    size_t width;  /* numbers in a row of the array */
+    struct features_out out;
+    struct row_writer writer;
+    struct encoded result;
+};
+
+/* ------------------------------------------------------------------------------------------------- the rows --- */
+
+static ecdc_status write_row(struct features_run *f, const ecdc_row_info *info, ecdc_error *err) {
+    ecdc_status status;
+    if (f->o->mode == MODE_ENCODEC) {
+        status = row_writer_codes(&f->writer, f->row, err);
+    } else {
+        (f->o->per_frame ? latent_frames : latent_mean)(f->codebooks, &f->shape, f->row, info->n_real_frames, f->latent);
+        status = row_writer_floats(&f->writer, f->latent, err);
+    }
+    f->n_rows = info->tr_index + 1;
+    return status == ECDC_OK ? features_out_times(&f->out, info->tr_index, info->start_s, info->end_s, info->n_frames,
+                                                  f->shape.row_codebooks, err)
+                             : status;
+}
+
+static bool enough(const struct features_run *f) {
+    return f->o->max_trs >= 0 && f->n_rows >= f->o->max_trs;
+}
+
+/* Writes the rows that are ready. */
+static ecdc_status write_rows(struct features_run *f, ecdc_error *err) {
+    ecdc_row_info info;
+    ecdc_status status = ECDC_OK;
+    while (status == ECDC_OK && !enough(f) && ecdc_row_maker_pull(f->maker, f->row, &info))
+        status = write_row(f, &info, err);
+    return status;
+}
+
+static ecdc_status take_frames(void *context, const int32_t *codes, size_t n_frames, const float *scale, int64_t samples_read,
+                               bool *stop, ecdc_error *err) {
+    struct features_run *f = context;
+    (void)scale; /* models with chunks were refused */
+    ecdc_status status = ecdc_row_maker_push(f->maker, codes, n_frames, samples_read, err);
+    if (status == ECDC_OK)
+        status = write_rows(f, err);
+    *stop = enough(f);
+    return status;
+}
+
+static ecdc_status write_last_rows(struct features_run *f, ecdc_error *err) {
+    ecdc_row_maker_finish(f->maker);
+    ecdc_status status = write_rows(f, err);
+    if (status == ECDC_OK && f->n_rows == 0)
+        status = ecdc_fail(err, ECDC_E_FORMAT, "%s: %.3f s of sound is shorter than one TR of %s s; --partial keeps it",
+                           f->o->arguments[0], (double)f->result.samples / f->info.sampling_rate_hz, f->o->tr);
+    return status == ECDC_OK ? row_writer_finish(&f->writer, err) : status;
+}
+
+/* -------------------------------------------------------------------------------------------------- the run --- */
+
+static cJSON *description(const struct features_run *f) {
+    const ecdc_row_shape *shape = &f->shape;
+    cJSON *json = features_out_describe(&f->out, &shape->grid, &f->result);
+    cJSON *model = cJSON_AddObjectToObject(json, "model");
+    cJSON_AddStringToObject(model, "name", f->info.name);
+    cJSON_AddStringToObject(model, "sha256", ecdc_model_sha256(f->model));
+    if (f->o->mode == MODE_LATENT) {
+        cJSON_AddBoolToObject(json, "per_frame", f->o->per_frame);
+        json_put_integer(json, "dimension", f->info.dimension);
+    } else {
+        cJSON_AddStringToObject(json, "layout", layout_name(f->o->layout));
+        json_put_integer(json, "row_codebooks", shape->row_codebooks);
+    }
+    json_put_number(json, "bandwidth", f->o->bandwidth_kbps);
+    json_put_integer(json, "n_codebooks", shape->n_codebooks);
+    json_put_integer(json, "frames_per_tr", shape->grid.frames_per_tr);
+    json_put_integer(json, "frame_rate", f->info.frame_rate_hz);
+    cJSON_AddStringToObject(json, "precision", "f32");
+    return json;
+}
+
+static bool int16_asked(const struct options *o) {
+    return o->dtype && !strcmp(o->dtype, "int16");
+}
+
+static ecdc_status find_row_shape(struct features_run *f, ecdc_row_shape *shape, ecdc_error *err) {
+    const struct options *o = f->o;
+    ecdc_status status = ecdc_model_codebooks(f->model, o->bandwidth_kbps, &f->n_codebooks, err);
+    if (status == ECDC_OK && o->codebooks > f->n_codebooks)
+        status = ecdc_fail(err, ECDC_E_ARGUMENT, "--codebooks %d: %g kbps has %d", o->codebooks, o->bandwidth_kbps,
+                           f->n_codebooks);
+    if (status == ECDC_OK)
+        status = ecdc_tr_grid_init(&shape->grid, o->tr, f->info.frame_rate_hz, o->alignment, err);
+    if (status != ECDC_OK)
+        return status;
+    if (o->codebooks)
+        f->n_codebooks = o->codebooks;
+    shape->n_codebooks = shape->row_codebooks = f->n_codebooks;
+    if (o->layout == LAYOUT_GIBLET) {
+        shape->row_codebooks = ecdc_giblet_codebooks(o->bandwidth_kbps);
+        if (shape->row_codebooks < shape->n_codebooks)
+            return ecdc_fail(err, ECDC_E_ARGUMENT, "giblet's layout has no place for %d codebooks at %g kbps",
+                             shape->n_codebooks, o->bandwidth_kbps);
+    }
+    if (int16_asked(o) && f->info.codebook_size > INT16_MAX + 1)
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "--dtype int16 does not hold codes up to %d", f->info.codebook_size - 1);
+    return ECDC_OK;
+}
+
+static void find_array_shape(struct features_run *f, const ecdc_row_shape *row, struct npy_shape *array) {
+    const struct options *o = f->o;
+    bool latent = o->mode == MODE_LATENT, three = latent ? o->per_frame : o->layout == LAYOUT_CODES;
+    int64_t middle = latent ? f->info.dimension : row->row_codebooks, frames = row->grid.frames_per_tr;
+    *array = (struct npy_shape){.dtype = latent ? NPY_F32 : int16_asked(o) ? NPY_I16 : NPY_I64, .n_dims = three ? 3 : 2};
+    array->dims[1] = three || latent ? middle : middle * frames;
+    array->dims[2] = three ? frames : 0;
+    f->width = (size_t)(array->dims[1] * (three ? frames : 1));
+}
+
+static ecdc_status prepare(struct features_run *f, ecdc_error *err) {
+    ecdc_row_shape shape;
+    struct npy_shape array;
+    ecdc_status status = model_open(f->o, f->o->model, &f->model, err);
+    if (status != ECDC_OK)
+        return status;
+    ecdc_model_get_info(f->model, &f->info);
+    if (f->info.chunked)
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s encodes normalised chunks that overlap: it has no single frame grid "
+                         "for TRs; use a 24 kHz model", f->info.name);
+    status = find_row_shape(f, &shape, err);
+    if (status == ECDC_OK && f->o->mode == MODE_LATENT)
+        status = latent_codebooks(f->model, f->n_codebooks, &f->codebooks, err);
+    if (status == ECDC_OK)
+        status = ecdc_row_maker_new(&shape, f->info.sampling_rate_hz, f->o->partial, &f->maker, err);
+    if (status != ECDC_OK)
+        return status;
+    f->shape = shape;
+    find_array_shape(f, &shape, &array);
+    f->row = ecdc_alloc_array(row_length(&shape), sizeof *f->row);
+    f->latent = ecdc_alloc_array(f->width, sizeof *f->latent);
+    if (!f->row || !f->latent)
+        return ecdc_fail_memory(err, "a row");
+    status = features_out_open(&f->out, f->o, &array, err);
+    return status == ECDC_OK ? row_writer_init(&f->writer, &f->out, f->width, &shape.grid, 0, f->info.codebook_size - 1, err)
+                             : status;
+}
+
+static void report(const struct features_run *f) {
+    const ecdc_row_shape *shape = &f->shape;
+    char what[80];
+    if (f->o->mode == MODE_ENCODEC)
+        snprintf(what, sizeof what, "%d codebooks x %" PRId64 " frames", shape->row_codebooks, shape->grid.frames_per_tr);
+    else if (f->o->per_frame)
+        snprintf(what, sizeof what, "%d dimensions x %" PRId64 " frames", f->info.dimension, shape->grid.frames_per_tr);
+    else
+        snprintf(what, sizeof what, "%d dimensions", f->info.dimension);
+    cJSON *json = cJSON_CreateObject();
+    json_put_integer(json, "n_codebooks", shape->row_codebooks);
+    json_put_integer(json, "frames_per_tr", shape->grid.frames_per_tr);
+    features_out_report(&f->out, what, json, &f->result);
+}
+
+int features_codes(const struct options *o) {
+    struct features_run f = {.o = o};
+    ecdc_error err;
+    ecdc_status status = prepare(&f, &err);
+    if (status == ECDC_OK) {
+        ecdc_settings settings = settings_of(o);
+        settings.n_codebooks = f.n_codebooks;
+        status = encode_stream(o, f.model, &settings, take_frames, &f, &f.result, &err);
+    }
+    if (status == ECDC_OK)
+        status = write_last_rows(&f, &err);
+    if (status == ECDC_OK)
+        status = features_out_finish(&f.out, description(&f), &err);
+    if (status == ECDC_OK)
+        report(&f);
+    features_out_discard(&f.out);
+    row_writer_free(&f.writer);
+    ecdc_row_maker_free(f.maker);
+    free(f.row);
+    free(f.latent);
+    ecdc_model_close(f.model);
+    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
+}

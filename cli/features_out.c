@@ -1,0 +1,166 @@
+#include "features_out.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/memory.h"
+#include "base/sha256.h"
+#include "base/status.h"
+#include "json_out.h"
+#include "paths.h"
+
+static ecdc_status open_beside(const struct options *o, const char *extension, struct output **out, ecdc_error *err) {
+    char *path = path_replace(o->output, ".npy", extension);
+    ecdc_status status = path ? output_open(path, o->overwrite, false, out, err) : ecdc_fail_memory(err, "a path");
+    free(path);
+    return status;
+}
+
+ecdc_status features_out_open(struct features_out *f, const struct options *o, const struct npy_shape *shape, ecdc_error *err) {
+    *f = (struct features_out){.o = o, .shape = *shape};
+    ecdc_status status = output_open(o->output, o->overwrite, true, &f->npy, err);
+    if (status == ECDC_OK && !output_is_pipe(f->npy))
+        status = open_beside(o, ".tsv", &f->tsv, err);
+    if (status == ECDC_OK && !output_is_pipe(f->npy))
+        status = open_beside(o, ".json", &f->json, err);
+    if (status == ECDC_OK)
+        status = npy_write_header(f->npy, &f->shape, err);
+    static const char head[] = "tr_index\tstart_time\tend_time\tn_frames\tn_codebooks\tencoding_mode\n";
+    if (status == ECDC_OK && f->tsv)
+        status = output_write(f->tsv, head, sizeof head - 1, err);
+    return status;
+}
+
+void features_out_discard(struct features_out *f) {
+    output_discard(f->npy);
+    output_discard(f->tsv);
+    output_discard(f->json);
+}
+
+ecdc_status features_out_row(struct features_out *f, const void *row, size_t n_bytes, ecdc_error *err) {
+    f->shape.dims[0]++;
+    return output_write(f->npy, row, n_bytes, err);
+}
+
+ecdc_status features_out_times(struct features_out *f, int64_t tr, double start_s, double end_s, int64_t n_frames,
+                               int n_codebooks, ecdc_error *err) {
+    if (!f->tsv)
+        return ECDC_OK;
+    char start_text[40], end_text[40], line[256];
+    number_text(start_s, start_text, sizeof start_text);
+    number_text(end_s, end_text, sizeof end_text);
+    int n = snprintf(line, sizeof line, "%" PRId64 "\t%s\t%s\t%" PRId64 "\t%d\t%s\n", tr, start_text, end_text, n_frames,
+                     n_codebooks, f->o->mode == MODE_MEL ? "mel_spectrogram" : mode_name(f->o->mode));
+    return output_write(f->tsv, line, (size_t)n, err);
+}
+
+static void describe_input(const struct options *o, const struct encoded *result, cJSON *json) {
+    cJSON *input = cJSON_AddObjectToObject(json, "input");
+    struct stat s;
+    cJSON_AddStringToObject(input, "path", o->arguments[0]);
+    if (stat(o->arguments[0], &s) == 0) {
+        json_put_integer(input, "size", s.st_size);
+        json_put_integer(input, "mtime", s.st_mtime);
+    }
+    const ecdc_reader_info *r = &result->input;
+    json_put_integer(input, "track", r->track);
+    cJSON_AddBoolToObject(input, "partial", *result->broken_off != 0);
+    if (*result->broken_off)
+        cJSON_AddStringToObject(input, "broken_off", result->broken_off);
+    json_put_number(input, "audio_start", r->audio_start_s);
+    cJSON *gaps = cJSON_AddObjectToObject(input, "gaps");
+    json_put_integer(gaps, "count", r->n_gaps);
+    json_put_number(gaps, "seconds", r->gap_s);
+    cJSON *overlaps = cJSON_AddObjectToObject(input, "overlaps");
+    json_put_integer(overlaps, "count", r->n_overlaps);
+    json_put_number(overlaps, "seconds", r->overlap_s);
+}
+
+cJSON *features_out_describe(const struct features_out *f, const ecdc_tr_grid *grid, const struct encoded *input) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "version", ecdc_version());
+    describe_input(f->o, input, json);
+    cJSON_AddStringToObject(json, "mode", mode_name(f->o->mode));
+    cJSON_AddStringToObject(json, "alignment", alignment_name(grid->alignment));
+    json_put_number(json, "tr", grid->tr_s);
+    char fraction[48];
+    snprintf(fraction, sizeof fraction, "%" PRId64 "/%" PRId64, grid->tr_num, grid->tr_den);
+    cJSON_AddStringToObject(json, "tr_fraction", fraction);
+    json_put_integer(json, "n_trs", f->shape.dims[0]);
+    json_put_integer(json, "sampling_rate", input->sampling_rate_hz);
+    cJSON_AddStringToObject(json, "hrf", hrf_name(f->o->hrf));
+    json_put_integer(json, "samples", input->samples);
+    cJSON_AddBoolToObject(json, "partial", f->o->partial);
+    cJSON_AddStringToObject(json, "dtype", npy_dtype_name(f->shape.dtype));
+    return json;
+}
+
+static ecdc_status hash_output(struct output *o, char hex[SHA256_TEXT], ecdc_error *err) {
+    unsigned char block[16384];
+    struct sha256 *sha = sha256_new();
+    bool hashed = sha != NULL;
+    ecdc_status status = ECDC_OK;
+    for (uint64_t at = 0; hashed && status == ECDC_OK && at < output_size(o);) {
+        size_t n = output_size(o) - at < sizeof block ? (size_t)(output_size(o) - at) : sizeof block;
+        status = output_read_at(o, at, block, n, err);
+        hashed = sha256_update(sha, block, n);
+        at += n;
+    }
+    hashed = hashed && sha256_finish(sha, hex);
+    sha256_free(sha);
+    return status == ECDC_OK && !hashed ? ecdc_fail_memory(err, "a SHA-256") : status;
+}
+
+static ecdc_status write_description(struct features_out *f, cJSON *json, ecdc_error *err) {
+    char sha256[SHA256_TEXT];
+    ecdc_status status = hash_output(f->npy, sha256, err);
+    if (status != ECDC_OK)
+        return status;
+    cJSON *npy = cJSON_AddObjectToObject(json, "npy");
+    json_put_integer(npy, "bytes", (int64_t)output_size(f->npy));
+    cJSON_AddStringToObject(npy, "sha256", sha256);
+    char *text = cJSON_Print(json);
+    if (!text)
+        return ecdc_fail_memory(err, "OUT.json");
+    status = output_write(f->json, text, strlen(text), err);
+    cJSON_free(text);
+    return status == ECDC_OK ? output_write(f->json, "\n", 1, err) : status;
+}
+
+/* The array comes last: whoever sees it finds its description in place. */
+static ecdc_status commit(struct features_out *f, ecdc_error *err) {
+    struct output **order[] = {&f->tsv, &f->json, &f->npy};
+    ecdc_status status = ECDC_OK;
+    for (int i = 0; status == ECDC_OK && i < 3; i++) {
+        struct output *output = *order[i];
+        *order[i] = NULL; /* output_commit frees it */
+        if (output)
+            status = output_commit(output, err);
+    }
+    return status;
+}
+
+ecdc_status features_out_finish(struct features_out *f, cJSON *description, ecdc_error *err) {
+    ecdc_status status = npy_finish_header(f->npy, &f->shape, err);
+    if (status == ECDC_OK && f->json)
+        status = write_description(f, description, err);
+    cJSON_Delete(description);
+    return status == ECDC_OK ? commit(f, err) : status;
+}
+
+void features_out_report(const struct features_out *f, const char *what, cJSON *json, const struct encoded *input) {
+    double audio_s = (double)input->samples / input->sampling_rate_hz;
+    if (f->o->json) {
+        cJSON_AddStringToObject(json, "output", f->o->output);
+        json_put_integer(json, "n_trs", f->shape.dims[0]);
+        json_put_speed(json, audio_s, input->seconds_wall);
+        json_print(json);
+        return;
+    }
+    report_note(f->o, "%s: %lld TRs x %s, %.2f s of sound in %.2f s", f->o->output, (long long)f->shape.dims[0], what, audio_s,
+                input->seconds_wall);
+    cJSON_Delete(json);
+}

@@ -1,0 +1,145 @@
+"""Codes on the TR grid: sound into rows, rows into sound."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, Callable, Iterator, Mapping
+
+import numpy as np
+
+from . import _arguments
+from ._library import RowInfo, RowShape, byref, call, lib
+from ._rows import RowMaker, RowPlacer
+from ._sound import Sound
+from .model import Decoder, Encoder, Model
+
+LAYOUTS = ("codes", "flat", "giblet")
+
+
+class CodeRows:
+    """How rows of codes are made: model, bandwidth in kbps, codebooks, layout, alignment.
+
+    Rows are (row_codebooks, frames_per_tr); `n_codebooks` of them exist, the rest is 0 (giblet's layout).
+    """
+
+    def __init__(self, model: Model, bandwidth: float, n_codebooks: int | None, layout: str, alignment: str,
+                 threads: int | None) -> None:
+        if model.chunked:
+            raise ValueError(f"model is {model.name}, which encodes normalised chunks that overlap: it has no single frame grid "
+                             "for TRs; use a 24 kHz model")
+        if bandwidth not in model.bandwidths:
+            raise ValueError(f"encodec_bandwidth is {bandwidth!r}, allowed for {model.name} are "
+                             f"{', '.join(map(repr, model.bandwidths))} (kbps)")
+        if layout == "giblet" and alignment == "exact":
+            raise ValueError("alignment is 'exact', but layout='giblet' has giblet's alignment only; exact rows come as 'codes' or "
+                             "'flat'")
+        self.model, self.bandwidth, self.layout, self.alignment, self.threads = model, bandwidth, layout, alignment, threads
+        most = model.codebooks(bandwidth)
+        self.n_codebooks = most if n_codebooks is None else _arguments.integer(
+            "n_codebooks", n_codebooks, 1, most, f", as many as {bandwidth:g} kbps has")
+        self.row_codebooks = lib.ecdc_giblet_codebooks(bandwidth) if layout == "giblet" else self.n_codebooks
+        if self.row_codebooks < self.n_codebooks:
+            raise ValueError(f"layout is 'giblet', which has no place for {self.n_codebooks} codebooks at {bandwidth:g} kbps")
+
+    def shape(self, name: str, tr: Any) -> RowShape:
+        """`name` is the argument that `tr` comes from."""
+        grid = _arguments.tr_grid(name, tr, self.model.frame_rate, self.alignment)
+        return RowShape(grid, self.n_codebooks, self.row_codebooks)
+
+    def latent(self, row: np.ndarray, info: RowInfo, shape: RowShape, per_frame: bool) -> np.ndarray:
+        """The vectors behind a row's codes: their mean (dimension,) or all, (dimension, frames_per_tr)."""
+        latent = np.empty((self.model.dimension, shape.grid.frames_per_tr) if per_frame else self.model.dimension, np.float32)
+        call(lib.ecdc_row_latent, self.model._open().pointer, byref(shape), row, info.n_real_frames, per_frame, latent)
+        return latent
+
+    def make(self, sound: Sound, shape: RowShape, max_trs: int | None,
+             finish: Callable[[np.ndarray, RowInfo], np.ndarray]) -> tuple[np.ndarray, list[RowInfo], int]:
+        """(rows, their times, samples that were read). `finish` makes of a row of codes what is wanted."""
+        rows: list[np.ndarray] = []
+        infos: list[RowInfo] = []
+        n_samples = 0
+        maker = RowMaker(shape, self.model.sampling_rate)
+
+        def collect() -> bool:
+            for row, info in maker:
+                rows.append(finish(row, info))
+                infos.append(info)
+                if len(rows) == max_trs:
+                    return True
+            return False
+
+        with Encoder(self.model, self.bandwidth, n_codebooks=self.n_codebooks, threads=self.threads) as encoder:
+            for block in sound.blocks():
+                encoder.push(block)
+                n_samples += len(block)
+                maker.push(encoder.pull_frames(), n_samples)
+                if collect():
+                    break
+            else:
+                encoder.finish()
+                maker.push(encoder.pull_frames(), n_samples)
+                maker.finish()
+                collect()
+        if not rows:
+            raise ValueError(f"{sound.name}: {n_samples / self.model.sampling_rate:.3f} s of sound is shorter than one TR of "
+                             f"{shape.grid.tr_s:g} s")
+        return np.stack(rows), infos, n_samples
+
+    def arrange(self, rows: np.ndarray) -> np.ndarray:
+        """Rows in the layout that was asked for."""
+        return rows if self.layout == "codes" else rows.reshape(len(rows), -1)
+
+    def description(self, shape: RowShape) -> dict[str, Any]:
+        """As in the OUT.json of the command."""
+        grid = shape.grid
+        return {"layout": self.layout, "alignment": self.alignment, "tr": grid.tr_s,
+                "tr_fraction": f"{grid.tr_num}/{grid.tr_den}", "bandwidth": self.bandwidth, "n_codebooks": self.n_codebooks,
+                "row_codebooks": self.row_codebooks, "frames_per_tr": grid.frames_per_tr, "frame_rate": self.model.frame_rate}
+
+    # ------------------------------------------------------------------------------------------------- the way back --
+
+    def fit(self, features: np.ndarray, shape: RowShape, n_codebooks: int | None, frames_per_tr: int | None) -> RowShape:
+        """The shape of these features' rows: theirs decide about codebooks, the grid about frames."""
+        width = shape.grid.frames_per_tr
+        if frames_per_tr is not None and frames_per_tr != width:
+            raise ValueError(f"frames_per_tr is {frames_per_tr!r}, but a TR of {shape.grid.tr_s:g} s has {width} frames in the alignment "
+                             f"{self.alignment!r}")
+        if features.ndim == 3 and features.shape[2] == width:
+            in_row = features.shape[1]
+        elif features.ndim == 2 and features.shape[1] > 0 and features.shape[1] % width == 0:
+            in_row = features.shape[1] // width
+        elif features.ndim in (2, 3):
+            raise ValueError(f"features has the shape {features.shape}, but its rows do not divide into the {width} frames of a TR of "
+                             f"{shape.grid.tr_s:g} s in the alignment {self.alignment!r}: allowed are (n_trs, codebooks, {width}) and "
+                             f"(n_trs, codebooks * {width})")
+        else:
+            raise ValueError(f"features has {features.ndim} dimensions, allowed are (n_trs, codebooks, {width}) and "
+                             f"(n_trs, codebooks * {width})")
+        if n_codebooks is not None and n_codebooks != in_row:
+            raise ValueError(f"n_codebooks is {n_codebooks!r}, but features of the shape {features.shape} has {in_row}")
+        exist = self.n_codebooks if self.layout == "giblet" else self.model.codebooks(self.bandwidth)
+        if in_row < 1 or (in_row > exist and self.layout != "giblet"):
+            raise ValueError(f"features has {in_row} codebooks per row, allowed at {self.bandwidth:g} kbps are 1 to {exist}; codes of "
+                             "another bandwidth need its encodec_bandwidth, giblet's own arrays layout='giblet'")
+        return RowShape(shape.grid, min(in_row, exist), in_row)
+
+    def sound(self, features: np.ndarray, shape: RowShape, n_frames: int) -> Iterator[np.ndarray]:
+        """Blocks of the sound of features that `fit` their shape; n_frames: of the signal, -1: the rows tell."""
+        rows = _arguments.codes("features", features).reshape(len(features), -1)
+        placer = RowPlacer(shape, self.model.codebook_size, len(rows), n_frames)
+        with Decoder(self.model, shape.n_codebooks, threads=self.threads) as decoder:
+            for row in rows:
+                decoder.push_frames(placer.place(row))
+                yield decoder.pull()
+            decoder.finish()
+            yield decoder.pull()
+
+
+def parameters_of(description: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides about the way back, from metadata.attrs or an OUT.json."""
+    try:
+        return {"tr": Fraction(description["tr_fraction"]), "bandwidth": float(description["bandwidth"]),
+                "n_codebooks": int(description["n_codebooks"]), "layout": str(description["layout"]),
+                "alignment": str(description["alignment"])}
+    except (KeyError, TypeError, ValueError) as e:
+        raise ValueError(f"metadata does not describe features of ecdc: {e!r} in its attrs") from e

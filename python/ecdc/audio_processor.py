@@ -1,0 +1,356 @@
+"""giblet's AudioProcessor on the C library."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from fractions import Fraction
+from typing import Any, Iterator, Mapping, Union
+
+import numpy as np
+import pandas as pd
+
+from . import _arguments
+from ._codes import LAYOUTS, CodeRows, parameters_of
+from ._hrf import convolve
+from ._library import ALIGNMENTS, HRFS, RowInfo, byref, lib
+from ._mel import FLOOR_DB, MelRows
+from ._sound import PathOrArray, Sound
+from ._wav import WavWriter
+from .model import Model
+
+MODES = {"encodec": "encodec", "latent": "latent", "mel": "mel_spectrogram"}  # as metadata has them
+HUB_MODEL = "facebook/encodec_24khz"
+_warned: set[str] = set()
+
+
+def _warn_once(message: str, stacklevel: int = 3) -> None:
+    if message not in _warned:
+        _warned.add(message)
+        warnings.warn(message, UserWarning, stacklevel=stacklevel)
+
+
+def _default_model() -> Model:
+    try:
+        return Model(HUB_MODEL)
+    except ValueError:
+        model = Model("default")
+        warnings.warn(f"{HUB_MODEL} is not in the local cache of Hugging Face models: the embedded model {model.name} takes its "
+                      "place. Its codes are other ones; model='default' asks for it without this warning", UserWarning, stacklevel=3)
+        return model
+
+
+class AudioProcessor:
+    """The sound of films and recordings as features on the time grid of an fMRI scan, and back.
+
+    The first eight parameters, their defaults and the attributes of the same names are those of
+    ``giblet.data.audio.AudioProcessor``.
+
+    Parameters
+    ----------
+    use_encodec : bool
+        EnCodec codes; False: mel spectrograms in dB, (n_trs, 2048, 65) float32 at 1.5 s.
+    encodec_bandwidth : float
+        In kbps, one of the model's: 1.5, 3.0, 6.0, 12.0, 24.0 are 2, 4, 8, 16, 32 codebooks.
+    sample_rate : int
+        In Hz; of `get_audio_info` and mel spectrograms. Codes have the model's rate.
+    n_mels, n_fft, hop_length : int
+        Of mel spectrograms.
+    tr : float or fractions.Fraction
+        Repetition time in seconds, taken as the decimal that it is written as.
+    device : {'cpu', 'cuda'}
+        There is no CUDA backend: 'cuda' warns once and computes equal codes on the CPU.
+    model : str or path, optional
+        As for `Model`. Default: ``facebook/encodec_24khz`` from the local cache or, with a UserWarning that names both, the
+        embedded model.
+    n_codebooks : int, optional
+        1 ... what the bandwidth gives (the default).
+    layout : {'codes', 'flat', 'giblet'}
+        Shape of the features, at 3 kbps and 1.5 s: (n_trs, 4, 112), (n_trs, 448), or giblet's (n_trs, 896), whose table has 8
+        codebooks at 3 kbps: those that do not exist are 0.
+    alignment : {'giblet', 'exact'}
+        'giblet': int(75 * tr) frames per TR, cut or zero-padded. 'exact': each frame belongs to one TR and nothing drifts;
+        ceil(75 * tr) places, -1 where a TR has no frame.
+    mode : {'encodec', 'mel', 'latent'}, optional
+        Default: what `use_encodec` says. 'latent': the vectors behind the codes, float32, their mean per TR (n_trs, 128): unlike
+        codes, which are labels, they can be averaged, resampled and convolved.
+    per_frame : bool
+        Latents: every frame's vector, (n_trs, 128, 112), instead of their mean.
+    hrf : {'none', 'causal', 'giblet', 'giblet-doc'}
+        Haemodynamic response. 'causal': Glover's kernel, for latents and mel spectrograms. 'giblet': its centred convolution,
+        which begins before the stimulus; it leaves codes as they are. 'giblet-doc': what its documents describe for codes:
+        convolved and rounded, which makes noise of labels.
+    dtype : {'int64', 'int16'}
+        Of codes.
+    fallback : {'mel', 'raise'}
+        What happens where `model` cannot be loaded: mel spectrograms, with a UserWarning, or the error.
+    threads : int, optional
+        1 ... 256; default: one per processor. The features do not depend on it.
+    precision : {'f32'}
+
+    Attributes
+    ----------
+    n_features : int
+        n_mels, as in giblet.
+    encodec_sample_rate : int
+        The model's rate in Hz: 24000.
+    encodec_model : Model
+
+    Raises
+    ------
+    ValueError
+        An argument is wrong; the message names it, its value and what would be right.
+    """
+
+    def __init__(self, use_encodec: bool = True, encodec_bandwidth: float = 3.0, sample_rate: int = 22050, n_mels: int = 2048,
+                 n_fft: int = 4096, hop_length: int = 512, tr: float = 1.5, device: str = "cpu", *,
+                 model: Union[str, "os.PathLike[str]", None] = None, n_codebooks: int | None = None, layout: str = "codes",
+                 alignment: str = "giblet", mode: str | None = None, per_frame: bool = False, hrf: str = "none",
+                 dtype: str = "int64", fallback: str = "mel", threads: int | None = None, precision: str = "f32") -> None:
+        _arguments.choice("device", device, ("cpu", "cuda"))
+        if device == "cuda":
+            _warn_once("device='cuda': this build has no CUDA backend; the CPU computes equal codes")
+        _arguments.seconds("tr", tr)
+        _arguments.choice("precision", precision, ("f32",))
+        self.mode = _arguments.choice("mode", ("encodec" if use_encodec else "mel") if mode is None else mode, MODES)
+        self.encodec_bandwidth = encodec_bandwidth
+        self.sample_rate = _arguments.integer("sample_rate", sample_rate, 1000, 384000, " of Hz")
+        self.n_mels = _arguments.integer("n_mels", n_mels, 1, 65536)
+        self.n_fft = _arguments.integer("n_fft", n_fft, 64, 65536)
+        self.hop_length = _arguments.integer("hop_length", hop_length, 1, 65536)
+        self.tr = tr
+        self.device = device
+        self.n_features = self.n_mels
+        self.layout = _arguments.choice("layout", layout, LAYOUTS)
+        self.alignment = _arguments.choice("alignment", alignment, ALIGNMENTS)
+        self.dtype = _arguments.choice("dtype", dtype, ("int64", "int16"))
+        self.per_frame = bool(per_frame)
+        self.hrf = _arguments.choice("hrf", hrf, HRFS)
+        self.threads = None if threads is None else _arguments.integer("threads", threads, 1, 256)
+        self.precision = precision
+        _arguments.choice("fallback", fallback, ("mel", "raise"))
+        self.encodec_model: Model | None = None
+        if self.mode != "mel":
+            try:
+                self.encodec_model = _default_model() if model is None else Model(model)
+            except (ValueError, OSError) as e:
+                if fallback == "raise":
+                    raise
+                warnings.warn(f"{e}: mel spectrograms take the place of EnCodec; fallback='raise' makes this an error", UserWarning,
+                              stacklevel=2)
+                self.mode = "mel"
+        self.use_encodec = self.mode != "mel"
+        self.encodec_sample_rate = self.encodec_model.sampling_rate if self.encodec_model else 24000
+        self._check_hrf()
+        if self.encodec_model:
+            self._rows = CodeRows(self.encodec_model, encodec_bandwidth, n_codebooks, layout, alignment, self.threads)
+            self._rows.shape("tr", tr)
+            if dtype == "int16" and self.encodec_model.codebook_size > 2**15:
+                raise ValueError(f"dtype is 'int16', which does not hold codes up to {self.encodec_model.codebook_size - 1}")
+        else:
+            self._mel_rows().grid("tr", tr)
+
+    def _check_hrf(self) -> None:
+        if self.mode == "encodec" and self.hrf == "causal":
+            raise ValueError("hrf is 'causal', which has no meaning for codes, which are labels: allowed with mode='latent' and 'mel'")
+        if self.mode != "encodec" and self.hrf == "giblet-doc":
+            raise ValueError(f"hrf is 'giblet-doc', which rounds to codes: allowed with mode={self.mode!r} are 'none', 'causal', 'giblet'")
+        if self.hrf == "giblet-doc" and self.alignment == "exact":
+            raise ValueError("hrf is 'giblet-doc', which would take the -1 of alignment='exact' for codes: allowed with 'giblet'")
+
+    def _mel_rows(self) -> MelRows:
+        return MelRows(self.sample_rate, self.n_fft, self.hop_length, self.n_mels, self.alignment)
+
+    def __repr__(self) -> str:
+        name = self.encodec_model.name if self.encodec_model else None
+        return (f"AudioProcessor(mode={self.mode!r}, encodec_bandwidth={self.encodec_bandwidth!r}, tr={self.tr!r}, model={name!r}, "
+                f"layout={self.layout!r}, alignment={self.alignment!r})")
+
+    @property
+    def n_codebooks(self) -> int:
+        """Codebooks that the features hold, without those that giblet's layout fills with zeros; 0 in mel mode."""
+        return self._rows.n_codebooks if self.encodec_model else 0
+
+    def audio_to_features(self, audio_source: PathOrArray, max_trs: int | None = None, from_video: bool = True,
+                          tr_length: float | None = None) -> tuple[np.ndarray, pd.DataFrame]:
+        """Turns a sound into one row of codes per TR.
+
+        Parameters
+        ----------
+        audio_source : path, or (array, rate)
+            Any audio or video that FFmpeg reads; or samples, (samples,) or (channels, samples), floating-point in -1 ... 1 or
+            int16, with their rate in Hz. Time 0 is that of the file. Channels are mixed by their mean.
+        max_trs : int, optional
+            Stop after so many.
+        from_video : bool
+            For giblet's sake: FFmpeg sees for itself what a file is.
+        tr_length : float, optional
+            Repetition time in seconds for this sound, instead of `tr`.
+
+        Returns
+        -------
+        features : array
+            Codes: (n_trs, codebooks, frames per TR) or, in the layouts 'flat' and 'giblet', (n_trs, codebooks * frames per TR);
+            n_trs = floor(duration / tr). Codes are 0 ... 1023.
+        metadata : pandas.DataFrame
+            One line per TR: tr_index, start_time and end_time in seconds, n_frames, n_codebooks, encoding_mode. What the
+            features are made from and with stands in ``metadata.attrs``, as in the OUT.json of ``ecdc features``: model (name,
+            sha256), bandwidth, layout, alignment, tr and more.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError, KeyboardInterrupt
+        """
+        if max_trs is not None:
+            max_trs = _arguments.integer("max_trs", max_trs, 1)
+        name, tr = ("tr", self.tr) if tr_length is None or self.mode == "mel" else ("tr_length", tr_length)
+        if self.mode == "mel":
+            return self._mel_features(audio_source, max_trs)
+        model, rows = self._rows.model, self._rows
+        shape = rows.shape(name, tr)
+        sound = Sound(audio_source, model.sampling_rate)
+        latent = self.mode == "latent"
+
+        def finish(row: np.ndarray, info: RowInfo) -> np.ndarray:
+            return rows.latent(row, info, shape, self.per_frame) if latent else row.astype(self.dtype, copy=False)
+
+        features, infos, n_samples = rows.make(sound, shape, max_trs, finish)
+        features = convolve(self.hrf, shape.grid.tr_s, features, 0.0, model.codebook_size - 1)
+        description = rows.description(shape)
+        if latent:
+            del description["layout"], description["row_codebooks"]
+            description.update(per_frame=self.per_frame, dimension=model.dimension)
+        metadata = self._metadata(infos, rows.row_codebooks, sound, n_samples, model.sampling_rate,
+                                  {**description, "model": {"name": model.name, "sha256": model.sha256}, "precision": self.precision,
+                                   "dtype": "float32" if latent else self.dtype})
+        return features if latent else rows.arrange(features), metadata
+
+    def _mel_features(self, audio_source: PathOrArray, max_trs: int | None) -> tuple[np.ndarray, pd.DataFrame]:
+        mel = self._mel_rows()
+        if mel.n_empty:
+            _warn_once(f"{mel.n_empty} of {self.n_mels} mel filters lie between two bins of the spectrum and stay empty, as in librosa",
+                       stacklevel=4)
+        grid = mel.grid("tr", self.tr)
+        sound = Sound(audio_source, self.sample_rate)
+        rows, infos, n_samples, ref = mel.make(sound, grid, max_trs)
+        rows = convolve(self.hrf, grid.samples.tr_s, rows, FLOOR_DB, 0)
+        return rows, self._metadata(infos, 0, sound, n_samples, self.sample_rate,
+                                    {**mel.description(grid, ref), "dtype": "float32"})
+
+    def _metadata(self, infos: list[RowInfo], n_codebooks: int, sound: Sound, n_samples: int, rate: int,
+                  description: dict[str, Any]) -> pd.DataFrame:
+        metadata = pd.DataFrame({
+            "tr_index": np.array([i.tr_index for i in infos], np.int64), "start_time": [i.start_s for i in infos],
+            "end_time": [i.end_s for i in infos], "n_frames": np.array([i.n_frames for i in infos], np.int64),
+            "n_codebooks": np.full(len(infos), n_codebooks, np.int64), "encoding_mode": MODES[self.mode]})
+        metadata.attrs.update({"version": lib.ecdc_version().decode(), "input": sound.description(), "mode": self.mode,
+                               **description, "n_trs": len(infos), "sampling_rate": rate, "hrf": self.hrf, "samples": n_samples,
+                               "partial": False})
+        return metadata
+
+    def features_to_audio(self, features: Any, output_path: Union[str, "os.PathLike[str]"], n_codebooks: int | None = None,
+                          frames_per_tr: int | None = None, *,
+                          metadata: Union[pd.DataFrame, Mapping[str, Any], None] = None) -> None:
+        """Turns features back into sound and writes it as a 16-bit WAV file.
+
+        Each TR stands where the scan has it: the sound lasts n_trs * tr within one frame. The file is replaced if it is there,
+        and appears when it is complete; a missing folder is made.
+
+        Parameters
+        ----------
+        features : integer array
+            (n_trs, codebooks, frames per TR) or (n_trs, codebooks * frames per TR). Of giblet's layout only the codebooks that
+            exist at the bandwidth are decoded.
+        output_path : path
+        n_codebooks, frames_per_tr : int, optional
+            Of a row. They are told by the shape and the processor; given ones must agree.
+        metadata : pandas.DataFrame or mapping, optional
+            What `audio_to_features` returned, or the contents of an OUT.json: then its tr, bandwidth, layout and alignment count,
+            and features of another model than the processor's are refused.
+
+        Raises
+        ------
+        ValueError
+            The features do not fit; a code is out of range; they were made with another model.
+        """
+        features = np.asarray(features)
+        if features.dtype.kind == "f":
+            rate, blocks = self._mel_sound(features, metadata)
+        elif features.dtype.kind in "iu":
+            rate, blocks = self._codes_sound(features, n_codebooks, frames_per_tr, metadata)
+        else:
+            raise ValueError(f"features holds {features.dtype}, allowed are integers (codes) and floating-point numbers (mel spectrograms)")
+        with WavWriter(output_path, rate) as wav:
+            for block in blocks:
+                wav.write(block)
+            if wav.n_samples == 0:
+                raise ValueError("features has no frame, no sound")
+        if wav.n_clipped:
+            warnings.warn(f"{os.fsdecode(output_path)}: {wav.n_clipped} of {wav.n_samples} samples were clipped", UserWarning,
+                          stacklevel=2)
+
+    def _codes_sound(self, features: np.ndarray, n_codebooks: int | None, frames_per_tr: int | None,
+                     metadata: Any) -> tuple[int, Iterator[np.ndarray]]:
+        if self.encodec_model is None:
+            raise ValueError(f"features holds {features.dtype}, which are codes, but this processor has mode='mel': allowed are "
+                             "floating-point numbers")
+        rows, tr, samples = self._rows, self.tr, -1
+        if metadata is not None:
+            rows, tr, samples = self._described(_attributes(metadata))
+        shape = rows.fit(features, rows.shape("tr", tr), n_codebooks, frames_per_tr)
+        if len(features) == 0:
+            raise ValueError(f"features has the shape {features.shape}: no TR, no sound")
+        blocks = rows.sound(features, shape, -1 if samples < 0 else rows.model.frames(samples))
+        return rows.model.sampling_rate, blocks if samples < 0 else _cut(blocks, samples)
+
+    def _mel_sound(self, features: np.ndarray, metadata: Any) -> tuple[int, Iterator[np.ndarray]]:
+        mel, tr, ref = self._mel_rows(), self.tr, 1.0
+        if metadata is not None:
+            mel, tr, ref = _described_mel(_attributes(metadata))
+        grid = mel.grid("tr", tr)
+        return mel.settings.sampling_rate_hz, mel.sound(mel.fit(features, grid), grid, ref)
+
+    def _described(self, description: Mapping[str, Any]) -> tuple[CodeRows, Any, int]:
+        """(rows, tr, samples; -1: as the rows tell) of features with this description."""
+        assert self.encodec_model is not None
+        parameters = parameters_of(description)
+        tr = parameters.pop("tr")
+        made_with = description.get("model", {})
+        if made_with.get("sha256") != self.encodec_model.sha256:
+            raise ValueError(f"features was made with the model {made_with.get('name')} (SHA-256 {str(made_with.get('sha256'))[:16]}...), "
+                             f"allowed is this processor's {self.encodec_model.name} ({self.encodec_model.sha256[:16]}...): other weights "
+                             "turn its codes into noise; give the right model=")
+        samples = int(description["samples"]) if description.get("partial") else -1
+        return CodeRows(self.encodec_model, threads=self.threads, **parameters), tr, samples
+
+    def get_audio_info(self, audio_source: PathOrArray) -> dict[str, Any]:
+        """Facts of a sound: sample_rate (this processor's, as in giblet), duration in seconds, samples (at that rate), n_trs.
+
+        All of the sound is read: containers claim lengths that are not true.
+        """
+        samples = sum(len(block) for block in Sound(audio_source, self.sample_rate).blocks())
+        grid = _arguments.tr_grid("tr", self.tr, self.sample_rate, self.alignment)
+        return {"sample_rate": self.sample_rate, "duration": samples / self.sample_rate, "samples": samples,
+                "n_trs": lib.ecdc_tr_grid_count(byref(grid), samples, self.sample_rate, 0)}
+
+
+def _attributes(metadata: Union[pd.DataFrame, Mapping[str, Any]]) -> Mapping[str, Any]:
+    return metadata.attrs if isinstance(metadata, pd.DataFrame) else metadata
+
+
+def _cut(blocks: Iterator[np.ndarray], n_samples: int) -> Iterator[np.ndarray]:
+    """The first n_samples of a sound."""
+    for block in blocks:
+        yield block[:n_samples]
+        n_samples -= min(len(block), n_samples)
+
+
+def _described_mel(description: Mapping[str, Any]) -> tuple[MelRows, Fraction, float]:
+    """(rows, tr, level that dB refer to) of a mel spectrogram with this description."""
+    try:
+        mel = description["mel"]
+        rows = MelRows(int(description["sampling_rate"]), int(mel["n_fft"]), int(mel["hop"]), int(mel["n_mels"]),
+                       str(description["alignment"]))
+        return rows, Fraction(description["tr_fraction"]), float(mel["ref"])
+    except (KeyError, TypeError) as e:
+        raise ValueError(f"metadata does not describe a mel spectrogram of ecdc: {e!r} in its attrs") from e

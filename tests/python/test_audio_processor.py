@@ -1,0 +1,283 @@
+"""AudioProcessor beside the command: the same arrays, tables, descriptions and sounds; and what it refuses."""
+
+import json
+import warnings
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ecdc
+from files import read_wav, write_wav
+from run import SPEECH, TINY
+
+
+def processor(**parameters):
+    return ecdc.AudioProcessor(**{"model": TINY, **parameters})
+
+
+@pytest.fixture(scope="module")
+def noise():
+    """Stereo at 44.1 kHz, int16 (channels, samples), 4.1 s."""
+    return (np.random.default_rng(1).standard_normal((2, 180811)) * 4000).astype(np.int16)
+
+
+# ------------------------------------------------------------------------------------------- beside the command --
+
+
+@pytest.mark.parametrize("tr", ["1.5", "2.0", "0.72", "2/3"])
+@pytest.mark.parametrize("layout, alignment", [("codes", "giblet"), ("codes", "exact"), ("flat", "giblet"), ("flat", "exact"),
+                                               ("giblet", "giblet")])
+def test_features_and_sound_are_those_of_the_command(tmp_path, command, tr, layout, alignment):
+    command("features", SPEECH, "-o", "f.npy", "-m", TINY, "--tr", tr, "--layout", layout, "--alignment", alignment)
+    p = processor(tr=Fraction(tr) if "/" in tr else float(tr), layout=layout, alignment=alignment)
+    features, metadata = p.audio_to_features(str(SPEECH))
+    expected = np.load(tmp_path / "f.npy")
+    assert features.dtype == expected.dtype and features.shape == expected.shape
+    np.testing.assert_array_equal(features, expected)
+
+    pd.testing.assert_frame_equal(metadata, pd.read_csv(tmp_path / "f.tsv", sep="\t", float_precision="round_trip"), check_exact=True)
+    described = json.loads((tmp_path / "f.json").read_text())
+    del described["npy"]
+    assert metadata.attrs == described
+
+    command("reconstruct", "f.npy", "-o", "f.wav", "-m", TINY)
+    sounds = [read_wav(tmp_path / "f.wav")]
+    for i, known in enumerate(({}, {"metadata": metadata}, {"metadata": described},
+                               {"n_codebooks": p._rows.row_codebooks, "frames_per_tr": described["frames_per_tr"]})):
+        p.features_to_audio(features, tmp_path / f"{i}.wav", **known)
+        sounds.append(read_wav(tmp_path / f"{i}.wav"))
+    for rate, samples in sounds[1:]:
+        assert rate == 24000
+        np.testing.assert_array_equal(samples, sounds[0][1])
+    assert abs(len(sounds[0][1]) / 24000 - len(features) * float(Fraction(tr))) < 1 / 75
+
+
+@pytest.mark.parametrize("bandwidth", [1.5, 3.0, 6.0, 12.0, 24.0])
+def test_bandwidths(tmp_path, command, bandwidth):
+    command("features", SPEECH, "-o", "f.npy", "-b", bandwidth, "--dtype", "int16", "--max-trs", 2)
+    p = ecdc.AudioProcessor(True, bandwidth, model="default", dtype="int16")
+    features, metadata = p.audio_to_features(SPEECH, max_trs=2)
+    assert features.dtype == np.int16 and features.shape == (2, p.n_codebooks, 112)
+    np.testing.assert_array_equal(features, np.load(tmp_path / "f.npy"))
+    assert list(metadata.n_codebooks) == [p.n_codebooks] * 2 and metadata.attrs["bandwidth"] == bandwidth
+
+
+def test_one_codebook_is_what_the_overview_prints(command, tmp_path):
+    command("features", SPEECH, "-o", "f.npy", "-m", TINY, "--codebooks", 1)
+    p = processor(n_codebooks=1)
+    features, _ = p.audio_to_features(SPEECH)
+    assert features.shape == (7, 1, 112)
+    np.testing.assert_array_equal(features, np.load(tmp_path / "f.npy"))
+    command("reconstruct", "f.npy", "-o", "f.wav", "-m", TINY)
+    p.features_to_audio(features, tmp_path / "g.wav")
+    np.testing.assert_array_equal(read_wav(tmp_path / "g.wav")[1], read_wav(tmp_path / "f.wav")[1])
+
+
+def test_arrays_are_as_good_as_files(tmp_path, noise):
+    path = write_wav(tmp_path / "noise.wav", noise.T, 44100)
+    p = processor(tr=1.0)
+    expected, from_file = p.audio_to_features(path)
+    for array in (noise, noise / 32768, noise.astype(np.float32) / 32768):
+        features, metadata = p.audio_to_features((array, 44100), from_video=False)
+        np.testing.assert_array_equal(features, expected)
+        pd.testing.assert_frame_equal(metadata, from_file)
+    mono = noise.mean(axis=0) / 32768
+    np.testing.assert_array_equal(p.audio_to_features((mono, 44100))[0], expected)
+    assert p.get_audio_info((mono, 44100)) == p.get_audio_info(path)
+
+
+def test_the_rest_of_a_described_part_of_a_tr(tmp_path, command):
+    """The command keeps a part of a TR where it is asked to; its description tells where the sound ends."""
+    command("features", SPEECH, "-o", "f.npy", "-m", TINY, "--partial")
+    command("reconstruct", "f.npy", "-o", "f.wav", "-m", TINY)
+    processor().features_to_audio(np.load(tmp_path / "f.npy"), tmp_path / "g.wav",
+                                  metadata=json.loads((tmp_path / "f.json").read_text()))
+    samples = read_wav(tmp_path / "g.wav")[1]
+    assert len(samples) == 11 * 24000
+    np.testing.assert_array_equal(samples, read_wav(tmp_path / "f.wav")[1])
+
+
+def test_threads_change_nothing():
+    a, b = (processor(threads=n).audio_to_features(SPEECH)[0] for n in (1, 3))
+    np.testing.assert_array_equal(a, b)
+
+
+def test_tr_length_counts_for_one_sound():
+    p = processor()
+    features, metadata = p.audio_to_features(SPEECH, tr_length=2.0)
+    assert features.shape == (5, 4, 150) and metadata.attrs["tr"] == 2.0 and p.tr == 1.5
+    np.testing.assert_array_equal(features, processor(tr=2.0).audio_to_features(SPEECH)[0])
+
+
+def test_narrow_floats_mean_what_they_print():
+    np.testing.assert_array_equal(processor(tr=np.float32(0.72), alignment="exact").audio_to_features(SPEECH)[0],
+                                  processor(tr=0.72, alignment="exact").audio_to_features(SPEECH)[0])
+
+
+def test_get_audio_info():
+    assert processor().get_audio_info(SPEECH) == {"sample_rate": 22050, "duration": 11.0, "samples": 242550, "n_trs": 7}
+
+
+def test_giblets_rows_are_decoded_without_the_codebooks_that_do_not_exist(tmp_path):
+    p = processor(layout="giblet")
+    features, _ = p.audio_to_features(SPEECH)
+    assert features.shape == (7, 896) and not features[:, 448:].any()
+    p.features_to_audio(features, tmp_path / "a.wav")
+    features[:, 448:] = 77  # what a trained model says of them is not heard
+    p.features_to_audio(features, tmp_path / "b.wav")
+    processor().features_to_audio(features[:, :448], tmp_path / "c.wav")
+    for other in "bc":
+        np.testing.assert_array_equal(read_wav(tmp_path / f"{other}.wav")[1], read_wav(tmp_path / "a.wav")[1])
+
+
+def test_clipping_is_reported(tmp_path):
+    p = processor(model="default")
+    square = np.sign(np.sin(np.arange(72000) / 40)) * 2
+    features, _ = p.audio_to_features((square, 24000))
+    with pytest.warns(UserWarning, match=r"a.wav: \d+ of 72000 samples were clipped") as caught:
+        p.features_to_audio(features, tmp_path / "a.wav")
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert np.abs(read_wav(tmp_path / "a.wav")[1].astype(int)).max() == 32768
+
+
+# -------------------------------------------------------------------------------------------------- which model --
+
+
+def test_without_the_published_model_the_embedded_one_takes_its_place():
+    with pytest.warns(UserWarning) as caught:
+        p = ecdc.AudioProcessor()
+    embedded = ecdc.Model("default")
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert "facebook/encodec_24khz" in str(caught[0].message) and embedded.name in str(caught[0].message)
+    assert p.encodec_model.sha256 == embedded.sha256
+
+
+def test_the_published_model_is_found_in_the_cache(tmp_path):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "no-hub" / "hub" / "models--facebook--encodec_24khz"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    (repository / "snapshots").mkdir()
+    (repository / "snapshots" / commit).symlink_to(TINY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        p = ecdc.AudioProcessor()
+    assert p.encodec_model.sha256 == ecdc.Model(TINY).sha256
+
+
+def test_codes_of_another_model_are_refused(tmp_path):
+    features, metadata = processor().audio_to_features(SPEECH)
+    other = ecdc.AudioProcessor(model="default")
+    with pytest.raises(ValueError, match="features was made with the model tiny24 .* other weights turn its codes into noise"):
+        other.features_to_audio(features, tmp_path / "a.wav", metadata=metadata)
+    assert not list(tmp_path.glob("*.wav"))
+
+
+def test_cuda_warns_once_and_computes_the_same():
+    ecdc.audio_processor._warned.clear()
+    with pytest.warns(UserWarning, match="no CUDA backend") as caught:
+        p = [processor(device="cuda") for _ in range(3)]
+    assert len(caught) == 1 and caught[0].filename == __file__ and p[2].device == "cuda"
+    np.testing.assert_array_equal(p[0].audio_to_features(SPEECH)[0], processor().audio_to_features(SPEECH)[0])
+
+
+# ------------------------------------------------------------------------------------------------------ refusals --
+
+
+@pytest.mark.parametrize("parameters, says", [
+    ({"encodec_bandwidth": 5.0}, "encodec_bandwidth is 5.0, allowed for tiny24 are 1.5, 3.0, 6.0 (kbps)"),
+    ({"encodec_bandwidth": "3"}, "encodec_bandwidth is '3', allowed for tiny24 are"),
+    ({"tr": 0}, "tr is 0, allowed is a positive number of seconds"),
+    ({"tr": -1.5}, "tr is -1.5, allowed is a positive number of seconds"),
+    ({"tr": float("nan")}, "tr is nan, allowed is a positive number"),
+    ({"tr": "1.5"}, "tr is '1.5', allowed is a positive number"),
+    ({"tr": True}, "tr is True, allowed is a positive number"),
+    ({"tr": 0.001}, "tr is 0.001: TR '0.001' is outside one frame (1/75 s) to 3600 s"),
+    ({"tr": 1e-9}, "tr is 1e-09: TR '0.000000001' is outside one frame"),
+    ({"device": "gpu"}, "device is 'gpu', allowed are 'cpu', 'cuda'"),
+    ({"layout": "rows"}, "layout is 'rows', allowed are 'codes', 'flat', 'giblet'"),
+    ({"alignment": None}, "alignment is None, allowed are 'giblet', 'exact'"),
+    ({"layout": "giblet", "alignment": "exact"}, "alignment is 'exact', but layout='giblet' has giblet's alignment only"),
+    ({"dtype": "float32"}, "dtype is 'float32', allowed are 'int64', 'int16'"),
+    ({"n_codebooks": 5}, "n_codebooks is 5, allowed are whole numbers from 1 to 4, as many as 3 kbps has"),
+    ({"threads": 0}, "threads is 0, allowed are whole numbers from 1 to 256"),
+    ({"precision": "f16"}, "precision is 'f16', allowed are 'f32'"),
+    ({"mode": "mfcc"}, "mode is 'mfcc', allowed are 'encodec', 'latent', 'mel'"),
+    ({"hrf": "spm"}, "hrf is 'spm', allowed are 'none', 'causal', 'giblet', 'giblet-doc'"),
+    ({"hrf": "causal"}, "hrf is 'causal', which has no meaning for codes"),
+    ({"hrf": "giblet-doc", "mode": "latent"}, "hrf is 'giblet-doc', which rounds to codes"),
+    ({"hrf": "giblet-doc", "alignment": "exact"}, "hrf is 'giblet-doc', which would take the -1"),
+    ({"fallback": "none"}, "fallback is 'none', allowed are 'mel', 'raise'"),
+    ({"mode": "mel", "n_fft": 4095}, "n_fft"),
+    ({"mode": "mel", "tr": 4000}, "tr is 4000: TR '4000.0' is outside"),
+    ({"sample_rate": 22050.5}, "sample_rate is 22050.5, allowed are whole numbers"),
+    ({"hop_length": 0}, "hop_length is 0, allowed are whole numbers from 1 to 65536"),
+    ({"model": "no/such", "fallback": "raise"}, "no/such is not in the Hugging Face cache"),
+])
+def test_wrong_parameters(parameters, says):
+    with pytest.raises(ValueError) as e:
+        processor(**parameters)
+    assert says in str(e.value)
+
+
+@pytest.mark.parametrize("arguments, says", [
+    ({"max_trs": 0}, "max_trs is 0, allowed are whole numbers from 1 on"),
+    ({"max_trs": 2.5}, "max_trs is 2.5, allowed are whole numbers from 1 on"),
+    ({"tr_length": -1}, "tr_length is -1, allowed is a positive number of seconds"),
+    ({"tr_length": 4000}, "tr_length is 4000: TR '4000.0' is outside one frame (1/75 s) to 3600 s"),
+    ({"audio_source": 7}, "audio_source is of the type int, allowed are a path and (array, rate)"),
+    ({"audio_source": (np.zeros(9), 0)}, "audio_source[1] is 0, allowed are whole numbers from 1000 to 384000 of Hz"),
+    ({"audio_source": (np.zeros((9000, 2)), 24000)}, "audio_source[0] has the shape (9000, 2)"),
+    ({"audio_source": (np.zeros(9, "U1"), 24000)}, "audio_source[0] holds <U1, allowed are floating-point numbers"),
+    ({"audio_source": (np.zeros(12000), 24000)}, "audio_source: 0.500 s of sound is shorter than one TR of 1.5 s"),
+    ({"audio_source": (np.full(48000, np.inf), 24000)}, "sample 0 is inf, not a finite number"),
+    ({"audio_source": __file__}, "test_audio_processor.py"),
+])
+def test_wrong_arguments_of_audio_to_features(arguments, says):
+    with pytest.raises(ValueError) as e:
+        processor().audio_to_features(**{"audio_source": SPEECH, **arguments})
+    assert says in str(e.value)
+
+
+@pytest.mark.parametrize("features, arguments, says", [
+    (np.zeros((2, 4, 112), bool), {}, "features holds bool, allowed are integers (codes)"),
+    (np.zeros((2, 4, 112), complex), {}, "features holds complex128, allowed are integers (codes)"),
+    (np.zeros(448, int), {}, "features has 1 dimensions, allowed are (n_trs, codebooks, 112) and (n_trs, codebooks * 112)"),
+    (np.zeros((1, 2, 4, 112), int), {}, "features has 4 dimensions"),
+    (np.zeros((2, 4, 113), int), {}, "features has the shape (2, 4, 113), but its rows do not divide into the 112 frames"),
+    (np.zeros((2, 449), int), {}, "features has the shape (2, 449), but its rows do not divide into the 112 frames"),
+    (np.zeros((2, 0), int), {}, "features has the shape (2, 0)"),
+    (np.zeros((2, 896), int), {}, "features has 8 codebooks per row, allowed at 3 kbps are 1 to 4"),
+    (np.zeros((0, 4, 112), int), {}, "features has the shape (0, 4, 112): no TR, no sound"),
+    (np.zeros((2, 4, 112), int), {"n_codebooks": 8}, "n_codebooks is 8, but features of the shape (2, 4, 112) has 4"),
+    (np.zeros((2, 4, 112), int), {"frames_per_tr": 113}, "frames_per_tr is 113, but a TR of 1.5 s has 112 frames"),
+    (np.full((2, 4, 112), 1024), {}, "code 1024 in row 0, codebook 0, frame 0 is outside 0 to 1023"),
+    (np.zeros((2, 4, 112)), {}, "features holds float64 and has the shape (2, 4, 112); a mel spectrogram at a TR of 1.5 s has"),
+    (np.zeros((0, 2048, 65)), {}, "features has the shape (0, 2048, 65): no TR, no sound"),
+    (np.full((2, 2048), np.nan), {}, "features has a number that is not a level in dB"),
+    (np.zeros((2, 2048)), {"metadata": {}}, "metadata does not describe a mel spectrogram of ecdc: KeyError('mel')"),
+    (np.full((2, 4, 112), -1), {}, "rows with -1 are of the alignment exact"),
+    (np.zeros((2, 4, 112), int), {"metadata": {}}, "metadata does not describe features of ecdc: KeyError('tr_fraction')"),
+    (np.zeros((2, 4, 112), int), {"metadata": pd.DataFrame({"tr_index": [0]})}, "metadata does not describe features of ecdc"),
+])
+def test_wrong_features(tmp_path, features, arguments, says):
+    (tmp_path / "kept.wav").write_text("as it was")
+    with pytest.raises(ValueError) as e:
+        processor().features_to_audio(features, tmp_path / "kept.wav", **arguments)
+    assert says in str(e.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["kept.wav"] and (tmp_path / "kept.wav").read_text() == "as it was"
+
+
+def test_missing_files(tmp_path):
+    for call in (processor().audio_to_features, processor().get_audio_info):
+        with pytest.raises(FileNotFoundError) as e:
+            call(tmp_path / "film.mp4")
+        assert "film.mp4" in str(e.value)
+
+
+def test_a_missing_folder_is_made(tmp_path):
+    processor().features_to_audio(np.zeros((2, 4, 112), int), tmp_path / "a" / "b" / "c.wav")
+    assert [p.name for p in (tmp_path / "a" / "b").iterdir()] == ["c.wav"]
+    assert len(read_wav(tmp_path / "a" / "b" / "c.wav")[1]) == 225 * 320

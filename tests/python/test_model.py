@@ -1,0 +1,149 @@
+"""The codec itself: stored codes of transformers, streams however they are cut, wrong arguments."""
+
+import shutil
+import threading
+
+import numpy as np
+import pytest
+
+import ecdc
+from run import TINY
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return ecdc.Model(TINY)
+
+
+def test_a_model_says_what_it_is():
+    model = ecdc.Model()
+    assert (model.sampling_rate, model.channels, model.hop, model.frame_rate) == (24000, 1, 320, 75)
+    assert (model.n_codebooks, model.codebook_size, model.bandwidths) == (32, 1024, (1.5, 3.0, 6.0, 12.0, 24.0))
+    assert [model.codebooks(b) for b in model.bandwidths] == [2, 4, 8, 16, 32]
+    assert model.origin == "embedded" and len(model.sha256) == 64 and not model.chunked
+    assert [model.frames(n) for n in (0, 1, 320, 321)] == [0, 1, 1, 2]
+    assert model.name in repr(model)
+
+
+@pytest.mark.parametrize("bandwidth", [1.5, 3.0, 6.0])
+def test_codes_and_sound_are_those_of_transformers(tiny, bandwidth):
+    codes = tiny.encode(np.load(TINY / "input.npy"), bandwidth)
+    expected = np.load(TINY / f"codes_{bandwidth:g}kbps.npy")
+    assert codes.dtype == np.int64 and codes.flags.c_contiguous
+    np.testing.assert_array_equal(codes, expected)
+    sound = tiny.decode(expected)
+    assert sound.dtype == np.float32
+    np.testing.assert_allclose(sound, np.load(TINY / f"decoded_{bandwidth:g}kbps.npy"), atol=1e-4)
+
+
+def test_streams_give_the_same_however_they_are_cut(tiny, speech):
+    samples = speech[:50123]
+    codes = tiny.encode(samples, threads=1)
+    sound = tiny.decode(codes)
+    rng = np.random.default_rng(3)
+    encoder, decoder = ecdc.Encoder(tiny), ecdc.Decoder(tiny, 4, threads=2)
+    for _ in range(2):
+        at, parts = 0, []
+        while at < len(samples):
+            n = int(rng.integers(0, 9000))
+            encoder.push(samples[at:at + n])
+            at += n
+            if rng.integers(2):
+                parts.append(encoder.pull())
+        encoder.finish()
+        parts.append(encoder.pull())
+        np.testing.assert_array_equal(np.concatenate(parts, axis=1), codes)
+        assert encoder.ready == 0
+
+        at, parts = 0, []
+        while at < codes.shape[1]:
+            n = int(rng.integers(0, 40))
+            decoder.push(codes[:, at:at + n])
+            at += n
+            parts.append(decoder.pull())
+        decoder.finish()
+        parts.append(decoder.pull())
+        np.testing.assert_array_equal(np.concatenate(parts), sound)
+        encoder.reset()
+        decoder.reset()
+
+
+def test_samples_of_other_types(tiny, speech):
+    samples = np.rint(speech[:9000] * 32768).astype(np.int16)
+    codes = tiny.encode(samples)
+    for same in (samples / 32768, samples[None], np.stack([samples, samples])):
+        np.testing.assert_array_equal(tiny.encode(same), codes)
+    assert tiny.encode(np.zeros(0, np.float32)).shape == (4, 0)
+    assert tiny.decode(np.zeros((4, 0), int)).shape == (0,)
+
+
+def test_a_stream_outlives_its_model(speech):
+    model = ecdc.Model(TINY)
+    encoder = ecdc.Encoder(model)
+    expected = model.encode(speech[:9000])
+    model.close()
+    model.close()
+    encoder.push(speech[:9000])
+    encoder.finish()
+    np.testing.assert_array_equal(encoder.pull(), expected)
+    with pytest.raises(ValueError, match="this Model is closed"):
+        model.encode(speech[:9000])
+    with encoder:
+        pass
+    with pytest.raises(ValueError, match="this Encoder is closed"):
+        encoder.push(speech[:9000])
+
+
+def test_one_model_in_many_threads(tiny, speech):
+    expected, found = tiny.encode(speech), []
+    threads = [threading.Thread(target=lambda: found.append(tiny.encode(speech, threads=1))) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(found) == 4 and all(np.array_equal(f, expected) for f in found)
+
+
+def test_one_stream_in_many_threads_does_no_harm(tiny, speech):
+    encoder = ecdc.Encoder(tiny)
+    threads = [threading.Thread(target=encoder.push, args=(speech,)) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    encoder.finish()
+    assert encoder.pull().shape == (4, tiny.frames(4 * len(speech)))
+
+
+@pytest.mark.parametrize("call, says", [
+    (lambda m: ecdc.Model("no/such/model"), "no model `no/such/model`"),
+    (lambda m: m.encode(np.zeros(9), 5.0), "bandwidth 5 kbps is not supported"),
+    (lambda m: m.encode(np.zeros(9), n_codebooks=0), "n_codebooks is 0, allowed are whole numbers from 1 to 8"),
+    (lambda m: m.encode(np.zeros(9), threads=1.5), "threads is 1.5, allowed are whole numbers from 1 to 256"),
+    (lambda m: m.encode(np.zeros(9, int)), "samples holds int64, allowed are floating-point numbers"),
+    (lambda m: m.encode(np.zeros((9000, 2))), "samples has the shape (9000, 2), which would be 9000 channels"),
+    (lambda m: m.encode(np.zeros((1, 1, 9))), "samples has 3 dimensions"),
+    (lambda m: m.encode(np.array([0, 0, np.nan])), "sample 2 is nan, not a finite number"),
+    (lambda m: m.decode(np.zeros((4, 9))), "codes holds float64, codes are integers"),
+    (lambda m: m.decode(np.zeros(9, int)), "codes has the shape (9,), allowed is (n_codebooks, frames)"),
+    (lambda m: m.decode(np.zeros((9, 2), int)), "n_codebooks is 9, allowed are whole numbers from 1 to 8"),
+    (lambda m: m.decode(np.full((4, 9), 1024)), "codes has 1024, allowed are 0 to 1023"),
+    (lambda m: m.decode(np.full((4, 9), -1)), "codes has -1, allowed are 0 to 1023"),
+    (lambda m: m.decode(np.full((4, 9), 2**40)), f"codes has {2**40}, allowed are 0 to 1023"),
+    (lambda m: ecdc.Decoder(m, 2).push(np.zeros((4, 9), int)), "codes has the shape (4, 9), allowed is (2, frames)"),
+])
+def test_wrong_arguments(tiny, call, says):
+    with pytest.raises(ValueError) as e:
+        call(tiny)
+    assert says in str(e.value)
+
+
+def test_errors_of_the_library_carry_their_status(tmp_path):
+    shutil.copy(TINY / "config.json", tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"\xff" * 100)
+    with pytest.raises(ecdc.EcdcError) as e:
+        ecdc.Model(tmp_path)
+    assert e.value.status == "ECDC_E_FORMAT" and "model.safetensors" in str(e.value)
+    with pytest.raises(ecdc.EcdcError) as e:
+        ecdc.Model("no/such/model")
+    assert e.value.status == "ECDC_E_MODEL"

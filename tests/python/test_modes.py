@@ -1,0 +1,99 @@
+"""Mel spectrograms, latents and haemodynamic responses beside the command."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from files import read_wav
+from run import SPEECH, TINY
+
+import ecdc
+
+
+def features_of_the_command(command, tmp_path, *options):
+    command("features", SPEECH, "-o", "f.npy", "-f", "-q", *options)
+    described = json.loads((tmp_path / "f.json").read_text())
+    del described["npy"]
+    return np.load(tmp_path / "f.npy"), pd.read_csv(tmp_path / "f.tsv", sep="\t", float_precision="round_trip"), described
+
+
+def check(p, command, tmp_path, *options):
+    features, metadata = p.audio_to_features(str(SPEECH))
+    wanted, table, described = features_of_the_command(command, tmp_path, *options)
+    assert features.dtype == wanted.dtype and features.shape == wanted.shape
+    np.testing.assert_array_equal(features, wanted)
+    pd.testing.assert_frame_equal(metadata, table, check_exact=True)
+    assert metadata.attrs == described
+    return features, metadata
+
+
+@pytest.mark.filterwarnings("ignore:303 of 2048 mel filters")
+@pytest.mark.parametrize("tr", [1.5, 0.72, 2.0])
+@pytest.mark.parametrize("alignment", ["giblet", "exact"])
+@pytest.mark.parametrize("hrf", ["none", "causal"])
+def test_mel(command, tmp_path, tr, alignment, hrf):
+    p = ecdc.AudioProcessor(use_encodec=False, tr=tr, alignment=alignment, hrf=hrf)
+    assert (p.mode, p.use_encodec, p.n_codebooks) == ("mel", False, 0)
+    features, metadata = check(p, command, tmp_path, "--mode", "mel", "--tr", tr, "--alignment", alignment, "--hrf", hrf)
+    if hrf == "none":
+        command("reconstruct", "f.npy", "-o", "f.wav")
+        for name, array in ("a.wav", features), ("b.wav", features.reshape(len(features), -1)):
+            p.features_to_audio(array, tmp_path / name, metadata=metadata)
+            rate, samples = read_wav(tmp_path / name)
+            assert rate == 22050
+            np.testing.assert_array_equal(samples, read_wav(tmp_path / "f.wav")[1])
+
+
+def test_mel_warns_of_empty_filters_once(speech):
+    ecdc.audio_processor._warned.clear()
+    p = ecdc.AudioProcessor(use_encodec=False)
+    with pytest.warns(UserWarning, match="303 of 2048 mel filters lie between two bins") as caught:
+        for _ in range(2):
+            p.audio_to_features((speech, 24000), max_trs=1)
+    assert len(caught) == 1 and caught[0].filename == __file__
+
+
+def test_one_spectrum_per_tr(command, tmp_path):
+    """The old format: (n_trs, n_mels)."""
+    rows = np.random.default_rng(1).uniform(-60, -20, (3, 2048)).astype(np.float32)
+    np.save(tmp_path / "old.npy", rows)
+    command("reconstruct", "old.npy", "-o", "f.wav")
+    ecdc.AudioProcessor(use_encodec=False).features_to_audio(rows, tmp_path / "a.wav")
+    np.testing.assert_array_equal(read_wav(tmp_path / "a.wav")[1], read_wav(tmp_path / "f.wav")[1])
+
+
+@pytest.mark.parametrize("hrf", ["none", "causal", "giblet"])
+@pytest.mark.parametrize("per_frame, alignment", [(False, "giblet"), (True, "giblet"), (False, "exact")])
+def test_latents(command, tmp_path, hrf, per_frame, alignment):
+    p = ecdc.AudioProcessor(model=TINY, mode="latent", per_frame=per_frame, hrf=hrf, alignment=alignment)
+    check(p, command, tmp_path, "-m", TINY, "--mode", "latent", "--hrf", hrf, "--alignment", alignment,
+          *["--per-frame"] * per_frame)
+
+
+@pytest.mark.parametrize("tr", [1.5, 0.72])
+@pytest.mark.parametrize("hrf, dtype", [("giblet", "int64"), ("giblet-doc", "int64"), ("giblet-doc", "int16")])
+def test_codes(command, tmp_path, tr, hrf, dtype):
+    p = ecdc.AudioProcessor(model=TINY, tr=tr, hrf=hrf, dtype=dtype)
+    check(p, command, tmp_path, "-m", TINY, "--tr", tr, "--hrf", hrf, "--dtype", dtype)
+
+
+def test_without_any_model_mel_takes_the_place_of_encodec(tmp_path):
+    with pytest.warns(UserWarning, match="no/such is not in the Hugging Face cache.*mel spectrograms take the place") as caught:
+        p = ecdc.AudioProcessor(model="no/such")
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert (p.mode, p.use_encodec) == ("mel", False)
+    with pytest.raises(ValueError, match="features holds int64, which are codes, but this processor has mode='mel'"):
+        p.features_to_audio(np.zeros((2, 4, 112), int), tmp_path / "a.wav")
+
+
+def test_glover_hrf():
+    kernel = ecdc.glover_hrf(2.0)
+    assert kernel.shape == (800,) and kernel.sum() == pytest.approx(1)
+    assert np.linspace(0, 32, 800)[kernel.argmax()] == pytest.approx(5.0, abs=0.1)
+    coarse = ecdc.glover_hrf(1.5, oversampling=1)
+    assert coarse.shape == (21,) and np.linspace(0, 32, 21)[coarse.argmax()] == pytest.approx(4.8, abs=1.7)
+    for arguments, says in (({"tr": 0}, "tr is 0"), ({"tr": 1.5, "oversampling": 0}, "oversampling is 0"),
+                            ({"tr": 1.5, "time_length": -1}, "time_length is -1")):
+        with pytest.raises(ValueError, match=says):
+            ecdc.glover_hrf(**arguments)
