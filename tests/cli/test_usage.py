@@ -7,9 +7,9 @@ import pytest
 OPTIONS = {  # every option of every command, as the manual has them
     "encode": "output format overwrite model bandwidth threads precision cpu json",
     "decode": "output format overwrite model force float rescale threads precision cpu json",
-    "features": "output format overwrite model bandwidth codebooks tr max-trs layout alignment partial mode hrf dtype threads "
+    "features": "output format overwrite model bandwidth codebooks tr max-trs layout alignment partial mode per-frame hrf dtype threads "
                 "precision cpu json",
-    "reconstruct": "output format overwrite model force bandwidth codebooks tr layout alignment float rescale threads "
+    "reconstruct": "output format overwrite model force bandwidth codebooks tr layout alignment as-giblet float rescale threads "
                    "precision cpu json",
     "compare": "json",
     "info": "tr json",
