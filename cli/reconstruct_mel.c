@@ -132,7 +132,7 @@ static ecdc_status fill_frame(struct mel_in *in, int64_t i, size_t t, ecdc_error
     return ECDC_OK;
 }
 
-/* Row i into the spectrogram: doubles can leave a frame out between two TRs, then the last one stands there, too, or give
+/* Row i into the spectrogram: doubles can leave a frame out between two TRs, then the one behind it stands there, too, or give
  * one to both, then the first has it. */
 static ecdc_status push_row(struct mel_in *in, int64_t i, ecdc_error *err) {
     int64_t first, count;

@@ -8,9 +8,9 @@ OPTIONS = {  # every option of every command, as the manual has them
     "encode": "output format overwrite track partial-input model bandwidth threads precision cpu json",
     "decode": "output format overwrite model force float rescale threads precision cpu json",
     "features": "output format overwrite track partial-input model bandwidth codebooks tr max-trs layout alignment partial "
-                "mode hrf dtype threads precision cpu json",
-    "reconstruct": "output format overwrite model force bandwidth codebooks tr layout alignment float rescale threads "
-                   "precision cpu json",
+                "mode per-frame hrf dtype threads precision cpu json",
+    "reconstruct": "output format overwrite model force bandwidth codebooks tr layout alignment as-giblet float rescale "
+                   "threads precision cpu json",
     "compare": "track partial-input json",
     "info": "track partial-input tr json",
     "model": "format overwrite dtype python audio threads cpu json",
