@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "ecdc.h"
 
 /* Exit statuses, part of the interface. */
@@ -34,6 +35,7 @@ struct options {
     bool float_samples, rescale, force;
     double seconds;
     int repeats;
+    bool profile;
 };
 
 struct command {
@@ -70,7 +72,6 @@ bool interrupted(void);
 ecdc_status fail_interrupted(ecdc_error *err);
 
 ecdc_settings settings_of(const struct options *o);
-double now_s(void);
 double peak_rss_mb(void);
 
 extern const struct command command_encode, command_decode, command_features, command_reconstruct, command_compare,

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/pool.h"
 #include "base/status.h"
+#include "bench_profile.h"
 #include "cli.h"
 #include "compute/kernels.h"
 #include "json_out.h"
@@ -23,6 +24,7 @@ struct bench {
     float *samples;
     int32_t *codes;
     double encode_s[MAX_REPEATS], decode_s[MAX_REPEATS];
+    struct network_profile encode, decode; /* filled with --profile */
 };
 
 /* Something like speech: a buzz with a moving pitch under a slow envelope, and noise. The same on every machine to
@@ -63,6 +65,46 @@ static double fma_peak_gflops(void) {
     return best / 1e9;
 }
 
+/* Encodes the sound, decodes its codes. */
+static ecdc_status one_round(struct bench *b, ecdc_encoder *encoder, ecdc_decoder *decoder, double *encode_s,
+                             double *decode_s, ecdc_error *err) {
+    make_sound(b->samples, b->n_samples, b->info.sampling_rate_hz);
+    double start = now_s();
+    ecdc_encoder_reset(encoder);
+    ecdc_status status = ecdc_encoder_push(encoder, b->samples, b->n_samples, err);
+    if (status == ECDC_OK)
+        status = ecdc_encoder_finish(encoder, err);
+    ecdc_encoder_pull(encoder, b->codes, b->n_frames);
+    double middle = now_s();
+    ecdc_decoder_reset(decoder);
+    if (status == ECDC_OK)
+        status = ecdc_decoder_push(decoder, b->codes, b->n_frames, err);
+    if (status == ECDC_OK)
+        status = ecdc_decoder_finish(decoder, err);
+    ecdc_decoder_pull(decoder, b->samples, b->n_frames * (size_t)b->info.hop);
+    *encode_s = middle - start;
+    *decode_s = now_s() - middle;
+    return status == ECDC_OK && interrupted() ? fail_interrupted(err) : status;
+}
+
+/* The same once more with a look at every layer, so that looking does not count in the figures above. */
+static ecdc_status measure_profile(struct bench *b, const struct options *o, ecdc_encoder *encoder, ecdc_decoder *decoder,
+                                   ecdc_error *err) {
+    encoder_set_profile(encoder, &b->encode.profile);
+    decoder_set_profile(decoder, &b->decode.profile);
+    ecdc_status status = ECDC_OK;
+    for (int i = 0; status == ECDC_OK && i < o->repeats; i++) {
+        double encode_s = 0, decode_s = 0;
+        status = one_round(b, encoder, decoder, &encode_s, &decode_s, err);
+        b->encode.wall_s += encode_s;
+        b->decode.wall_s += decode_s;
+    }
+    b->encode.sound_s = b->decode.sound_s = o->repeats * (double)b->n_samples / b->info.sampling_rate_hz;
+    encoder_set_profile(encoder, NULL);
+    decoder_set_profile(decoder, NULL);
+    return status;
+}
+
 static ecdc_status measure(struct bench *b, const struct options *o, ecdc_error *err) {
     b->samples = ecdc_alloc_floats(b->n_frames * (size_t)b->info.hop);
     b->codes = ecdc_alloc_array(b->n_frames * (size_t)b->n_codebooks, sizeof *b->codes);
@@ -74,40 +116,34 @@ static ecdc_status measure(struct bench *b, const struct options *o, ecdc_error 
     if (status == ECDC_OK)
         status = ecdc_decoder_new(b->model, &b->settings, &decoder, err);
     for (int i = -1; status == ECDC_OK && i < o->repeats; i++) { /* the first round is a warm-up */
-        make_sound(b->samples, b->n_samples, b->info.sampling_rate_hz);
-        double start = now_s();
-        ecdc_encoder_reset(encoder);
-        status = ecdc_encoder_push(encoder, b->samples, b->n_samples, err);
-        if (status == ECDC_OK)
-            status = ecdc_encoder_finish(encoder, err);
-        ecdc_encoder_pull(encoder, b->codes, b->n_frames);
-        double middle = now_s();
-        ecdc_decoder_reset(decoder);
-        if (status == ECDC_OK)
-            status = ecdc_decoder_push(decoder, b->codes, b->n_frames, err);
-        if (status == ECDC_OK)
-            status = ecdc_decoder_finish(decoder, err);
-        ecdc_decoder_pull(decoder, b->samples, b->n_frames * (size_t)b->info.hop);
-        if (status == ECDC_OK && i >= 0) {
-            b->encode_s[i] = middle - start;
-            b->decode_s[i] = now_s() - middle;
-        }
-        if (status == ECDC_OK && interrupted())
-            status = fail_interrupted(err);
+        int slot = i < 0 ? 0 : i;
+        status = one_round(b, encoder, decoder, &b->encode_s[slot], &b->decode_s[slot], err);
     }
+    if (status == ECDC_OK && o->profile)
+        status = measure_profile(b, o, encoder, decoder, err);
     ecdc_encoder_free(encoder);
     ecdc_decoder_free(decoder);
     return status;
 }
 
-static void report(struct bench *b, const struct options *o) {
+/* What the layers have to do. */
+static ecdc_status describe(struct bench *b, ecdc_error *err) {
     const struct config *config = &b->model->config;
-    struct architecture a;
-    architecture_encoder(config, &a);
-    double encode_macs = architecture_multiply_adds(&a, b->info.sampling_rate_hz) +
-                         (double)b->info.frame_rate_hz * b->n_codebooks * b->info.codebook_size * b->info.dimension;
-    architecture_decoder(config, &a);
-    double decode_macs = architecture_multiply_adds(&a, b->info.frame_rate_hz);
+    b->encode.name = "encoder";
+    b->encode.rate_hz = b->info.sampling_rate_hz;
+    b->encode.quantizer_macs = (double)b->info.frame_rate_hz * b->n_codebooks * b->info.codebook_size * b->info.dimension;
+    b->decode.name = "decoder";
+    b->decode.rate_hz = b->info.frame_rate_hz;
+    b->encode.n_codebooks = b->decode.n_codebooks = b->n_codebooks;
+    architecture_encoder(config, &b->encode.layers);
+    architecture_decoder(config, &b->decode.layers);
+    ecdc_status status = network_profile_init(&b->encode, err);
+    return status == ECDC_OK ? network_profile_init(&b->decode, err) : status;
+}
+
+static void report(struct bench *b, const struct options *o) {
+    double encode_macs = architecture_multiply_adds(&b->encode.layers, b->encode.rate_hz) + b->encode.quantizer_macs;
+    double decode_macs = architecture_multiply_adds(&b->decode.layers, b->decode.rate_hz);
 
     double seconds = (double)b->n_samples / b->info.sampling_rate_hz;
     double encode_x = seconds / median(b->encode_s, o->repeats), decode_x = seconds / median(b->decode_s, o->repeats);
@@ -123,6 +159,10 @@ static void report(struct bench *b, const struct options *o) {
         printf("decode  %7.1f x realtime  %7.1f GFLOP/s  %5.1f %% of the FMA peak\n", decode_x, decode_gflops,
                100 * decode_gflops / (peak * threads));
         printf("FMA peak %.1f GFLOP/s per thread, peak memory %.0f MB\n", peak, peak_rss_mb());
+        if (o->profile) {
+            network_profile_print(&b->encode, peak * threads);
+            network_profile_print(&b->decode, peak * threads);
+        }
         return;
     }
     cJSON *json = cJSON_CreateObject();
@@ -140,6 +180,11 @@ static void report(struct bench *b, const struct options *o) {
     json_put_number(json, "decode_gflops", decode_gflops);
     json_put_number(json, "fma_peak_gflops", peak);
     json_put_number(json, "peak_rss_mb", peak_rss_mb());
+    if (o->profile) {
+        cJSON *profile = cJSON_AddObjectToObject(json, "profile");
+        network_profile_to_json(&b->encode, peak * threads, profile);
+        network_profile_to_json(&b->decode, peak * threads, profile);
+    }
     json_print(json);
 }
 
@@ -159,12 +204,16 @@ static int run(const struct options *o) {
         status = ecdc_model_codebooks(model, o->bandwidth_kbps, &b->n_codebooks, &err);
     }
     if (status == ECDC_OK)
+        status = describe(b, &err);
+    if (status == ECDC_OK)
         status = measure(b, o, &err);
     if (status == ECDC_OK)
         report(b, o);
     if (b) {
         free(b->samples);
         free(b->codes);
+        network_profile_free(&b->encode);
+        network_profile_free(&b->decode);
     }
     free(b);
     ecdc_model_close(model);
@@ -175,7 +224,7 @@ const struct command command_bench = {
     .name = "bench",
     .arguments = "",
     .summary = "speed of encode and decode on generated sound (default model: random:encodec_24khz)",
-    .options = "model bandwidth seconds repeats threads precision cpu json",
+    .options = "model bandwidth seconds repeats profile threads precision cpu json",
     .min_arguments = 0,
     .max_arguments = 0,
     .run = run,

@@ -22,7 +22,8 @@ struct option_row {
 
 enum {
     OPT_FORMAT = FIRST_LONG, OPT_TRACK, OPT_PARTIAL_INPUT, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR, OPT_MAX_TRS, OPT_CODEBOOKS,
-    OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE, OPT_SECONDS, OPT_REPEATS
+    OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE, OPT_SECONDS, OPT_REPEATS,
+    OPT_PROFILE
 };
 
 static const struct option_row rows[] = {
@@ -50,6 +51,7 @@ static const struct option_row rows[] = {
     {"force", OPT_FORCE, NULL, "decode with a model other than the one that made the codes"},
     {"seconds", OPT_SECONDS, "S", "length of the generated sound (default: 20)"},
     {"repeats", OPT_REPEATS, "R", "how often; medians are printed (default: 5)"},
+    {"profile", OPT_PROFILE, NULL, "also where the time goes: each layer, the quantizer, the rest"},
     {"threads", OPT_THREADS, "N", "threads; results do not depend on it (default: all processors)"},
     {"precision", OPT_PRECISION, "NAME", "f32"},
     {"cpu", OPT_CPU, "NAME", "kernels: auto, avx512, avx2, neon or reference (default: auto)"},
@@ -158,6 +160,7 @@ static int set(struct options *o, int key, const char *v) {
         break;
     case OPT_JSON: o->json = true; break;
     case OPT_FLOAT: o->float_samples = true; break;
+    case OPT_PROFILE: o->profile = true; break;
     case OPT_FORCE: o->force = true; break;
     case OPT_PARTIAL: o->partial = true; break;
     case OPT_PARTIAL_INPUT: o->partial_input = true; break;

@@ -1,8 +1,7 @@
-/* The process: signals, clock, memory. */
+/* The process: signals, memory. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/status.h"
@@ -41,12 +40,6 @@ void catch_signals(void) {
     /* A closed pipe and a file-size limit are failed writes with a message. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
-}
-
-double now_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 double peak_rss_mb(void) {

@@ -25,6 +25,7 @@ struct ecdc_decoder {
     struct fifo samples;
     uint64_t frames;     /* or chunks, taken so far, for messages */
     bool finished, broken;
+    struct profile *profile;
 };
 
 /* What a model without chunks needs. */
@@ -94,7 +95,10 @@ static ecdc_status push_block(ecdc_decoder *d, const int32_t *codes, size_t n, e
     float *vectors = pipeline_input(&d->pipeline, n, err);
     if (!vectors)
         return ECDC_E_MEMORY;
+    double start = profile_start(d->profile);
     quantizer_decode(d->codebooks, d->n_codebooks, codes, n, vectors);
+    if (d->profile)
+        d->profile->quantizer_s += now_s() - start;
     ecdc_status status = pipeline_head(&d->pipeline, &d->engine, n, err);
     if (status == ECDC_OK)
         status = pipeline_tail(&d->pipeline, &d->engine, d->fast_steps, err);
@@ -186,4 +190,9 @@ void ecdc_decoder_reset(ecdc_decoder *d) {
     if (d->chunks)
         chunk_decoder_reset(d->chunks);
     d->broken = pipeline_reset(&d->pipeline, NULL) != ECDC_OK;
+}
+
+void decoder_set_profile(ecdc_decoder *d, struct profile *profile) {
+    d->profile = profile;
+    pipeline_set_profile(&d->pipeline, profile);
 }

@@ -26,6 +26,7 @@ struct ecdc_encoder {
     uint64_t samples;  /* per channel, taken so far, for messages */
     bool finished;
     bool broken; /* memory ran out half way through a layer */
+    struct profile *profile;
 };
 
 /* What a model without chunks needs. */
@@ -89,7 +90,10 @@ static ecdc_status quantize(ecdc_encoder *e, ecdc_error *err) {
     int32_t *codes = fifo_reserve(&e->codes, vectors->n);
     if (!codes)
         return ecdc_fail_memory(err, "codes that were not pulled");
+    double start = profile_start(e->profile);
     quantizer_encode(e->codebooks, &e->engine, e->n_codebooks, rows_raw(vectors, 0), vectors->n, e->scratch, codes);
+    if (e->profile)
+        e->profile->quantizer_s += now_s() - start;
     fifo_commit(&e->codes, vectors->n);
     rows_drop(vectors, vectors->n);
     return ECDC_OK;
@@ -174,4 +178,9 @@ void ecdc_encoder_reset(ecdc_encoder *e) {
     if (e->chunks)
         chunk_encoder_reset(e->chunks);
     e->broken = pipeline_reset(&e->pipeline, NULL) != ECDC_OK;
+}
+
+void encoder_set_profile(ecdc_encoder *e, struct profile *profile) {
+    e->profile = profile;
+    pipeline_set_profile(&e->pipeline, profile);
 }

@@ -51,6 +51,11 @@ ecdc_status pipeline_reset(struct pipeline *p, ecdc_error *err) {
     return status;
 }
 
+void pipeline_set_profile(struct pipeline *p, struct profile *profile) {
+    for (size_t i = 0; i < p->n_stages; i++)
+        p->stages[i].profile = profile ? &profile->stages[i] : NULL;
+}
+
 float *pipeline_input(struct pipeline *p, size_t n, ecdc_error *err) {
     struct rows *in = &p->stages[0].in;
     return rows_reserve(in, n, err) == ECDC_OK ? rows_raw(in, in->n) : NULL;

@@ -19,6 +19,9 @@ ecdc_status pipeline_init(struct pipeline *p, const struct network *net, ecdc_er
 void pipeline_free(struct pipeline *p);
 ecdc_status pipeline_reset(struct pipeline *p, ecdc_error *err);
 
+/* Measures every stage from now on; NULL: none. */
+void pipeline_set_profile(struct pipeline *p, struct profile *profile);
+
 /* Where the next n input rows go, to be followed by pipeline_head. NULL: out of memory. */
 float *pipeline_input(struct pipeline *p, size_t n, ecdc_error *err);
 

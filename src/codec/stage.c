@@ -134,6 +134,13 @@ ecdc_status stage_finish(struct stage *s, ecdc_error *err) {
     return ECDC_OK;
 }
 
+static void product(struct stage *s, const struct engine *engine, const struct product *p, size_t steps, int part) {
+    double start = profile_start(s->profile);
+    engine_product(engine, p, steps);
+    if (s->profile)
+        s->profile->part_s[part] += now_s() - start;
+}
+
 static void run_conv(struct stage *s, const struct engine *engine, struct rows *out, size_t steps) {
     const struct network_layer *layer = s->layer;
     size_t width = layer->in;
@@ -148,7 +155,7 @@ static void run_conv(struct stage *s, const struct engine *engine, struct rows *
                                    layer->kernel / taps * width};
         p.ld_y = p.ld_elu = (ptrdiff_t)layer->out;
     }
-    engine_product(engine, &p, steps);
+    product(s, engine, &p, steps, 0);
 }
 
 /* y = shortcut(x) + widen(ELU(narrow(ELU(x)))) in two products. */
@@ -160,7 +167,7 @@ static void run_residual(struct stage *s, const struct engine *engine, struct ro
                                        layer->kernel / taps * width},
                              .elu = s->scratch,
                              .ld_elu = (ptrdiff_t)layer->narrow_out};
-    engine_product(engine, &narrow, steps);
+    product(s, engine, &narrow, steps, 0);
 
     const float *x = rows_raw(&s->in, s->padding);
     struct product widen = {.m = &layer->widen,
@@ -175,7 +182,7 @@ static void run_residual(struct stage *s, const struct engine *engine, struct ro
     } else {
         widen.in[1] = (struct operand){x, (ptrdiff_t)width, 1, 0, width};
     }
-    engine_product(engine, &widen, steps);
+    product(s, engine, &widen, steps, 1);
 }
 
 /* y = h of the last layer + x. The input's half of the gates is one product for all steps, the recurrent half one
@@ -193,13 +200,16 @@ static void run_lstm(struct stage *s, const struct engine *engine, struct rows *
                             .in[0] = {x, (ptrdiff_t)ld, 1, 0, layer->in},
                             .y = s->scratch,
                             .ld_y = (ptrdiff_t)gates};
-        engine_product(engine, &p, steps);
+        product(s, engine, &p, steps, 0);
+        double start = profile_start(s->profile);
         const float *h = state->h;
         for (size_t t = 0; t < steps; t++) {
             float *next = state->h_rows + t * units;
             engine_lstm_step(engine, &net->recurrent, s->scratch + t * gates, h, state->c, next, t % 2);
             h = next;
         }
+        if (s->profile)
+            s->profile->part_s[1] += now_s() - start;
         memcpy(state->h, h, units * sizeof *h);
         x = state->h_rows;
         ld = units;

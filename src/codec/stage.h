@@ -2,6 +2,7 @@
 #ifndef ECDC_CODEC_STAGE_H
 #define ECDC_CODEC_STAGE_H
 
+#include "codec/profile.h"
 #include "codec/rows.h"
 #include "compute/engine.h"
 #include "model/network.h"
@@ -18,6 +19,7 @@ struct stage {
     bool started;        /* the padding is filled */
     float *scratch;      /* residual: the narrow rows; LSTM: the gates from the input */
     struct lstm_state *lstm;
+    struct stage_profile *profile; /* NULL: nobody measures */
 };
 
 /* Prepares a stage at the start of a signal. ECDC_E_MEMORY; stage_free is needed in every case. */

@@ -115,26 +115,31 @@ static double per_row(const struct conv_spec *c) {
     return (double)c->in * c->out * c->kernel;
 }
 
-double architecture_multiply_adds(const struct architecture *a, double rate_hz) {
-    double sum = 0;
-    for (int i = 0; i < a->n_layers; i++) {
-        const struct layer_spec *l = &a->layers[i];
-        switch (l->kind) {
-        case LAYER_CONV:
-            rate_hz /= l->conv.stride;
-            sum += rate_hz * per_row(&l->conv);
-            break;
-        case LAYER_CONV_TRANSPOSE:
-            sum += rate_hz * per_row(&l->conv);
-            rate_hz *= l->conv.stride;
-            break;
-        case LAYER_RESIDUAL:
-            sum += rate_hz * (per_row(&l->residual.narrow) + per_row(&l->residual.widen) + per_row(&l->residual.shortcut));
-            break;
-        case LAYER_LSTM:
-            sum += rate_hz * l->lstm.n_layers * 8.0 * l->lstm.size * l->lstm.size;
-            break;
-        }
+double layer_multiply_adds(const struct layer_spec *l, double *rate_hz, double parts[2]) {
+    parts[0] = parts[1] = 0;
+    switch (l->kind) {
+    case LAYER_CONV:
+        *rate_hz /= l->conv.stride;
+        parts[0] = *rate_hz * per_row(&l->conv);
+        break;
+    case LAYER_CONV_TRANSPOSE:
+        parts[0] = *rate_hz * per_row(&l->conv);
+        *rate_hz *= l->conv.stride;
+        break;
+    case LAYER_RESIDUAL:
+        parts[0] = *rate_hz * per_row(&l->residual.narrow);
+        parts[1] = *rate_hz * (per_row(&l->residual.widen) + per_row(&l->residual.shortcut));
+        break;
+    case LAYER_LSTM:
+        parts[0] = parts[1] = *rate_hz * l->lstm.n_layers * 4.0 * l->lstm.size * l->lstm.size;
+        break;
     }
+    return parts[0] + parts[1];
+}
+
+double architecture_multiply_adds(const struct architecture *a, double rate_hz) {
+    double sum = 0, parts[2];
+    for (int i = 0; i < a->n_layers; i++)
+        sum += layer_multiply_adds(&a->layers[i], &rate_hz, parts);
     return sum;
 }

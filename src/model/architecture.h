@@ -41,7 +41,11 @@ struct architecture {
 void architecture_encoder(const struct config *config, struct architecture *a);
 void architecture_decoder(const struct config *config, struct architecture *a);
 
-/* Multiply-adds per second of sound, for rows that come into the first layer at rate_hz. */
+/* Multiply-adds per second of sound of one layer whose rows come in at *rate_hz, which becomes the rate of what it yields; in
+ * all, and in parts as codec/profile.h has them. */
+double layer_multiply_adds(const struct layer_spec *layer, double *rate_hz, double parts[2]);
+
+/* The same of all layers. */
 double architecture_multiply_adds(const struct architecture *a, double rate_hz);
 
 #endif

@@ -23,6 +23,31 @@ def test_for_people(ecdc):
     assert lines[3].startswith("FMA peak ") and lines[3].endswith(" MB")
 
 
+def test_profile(ecdc):
+    """Every layer is there once, or in its two parts, and the times add up."""
+    whole = ecdc("bench", "-m", TINY, "--seconds", "1", "--repeats", "2", "-b", "1.5", "--profile", "--json").json
+    for part, first, lstm in [("encoder", "convolution 1 -> 4, kernel 7", 13), ("decoder", "convolution 16 -> 64, kernel 7", 1)]:
+        lines = whole["profile"][part]
+        names = [line["layer"] for line in lines]
+        assert names[-3:] == ["quantizer", "other", "all"] and names.count(f"{part}.layers.{lstm}.lstm") == 2
+        assert lines[0]["what"] == first
+        assert len(set(zip(names, [line["what"] for line in lines]))) == len(lines) == 19
+        *parts, total = lines
+        for figure in ("ms_per_s", "share_of_time"):
+            assert sum(line[figure] for line in parts) == pytest.approx(total[figure])
+        assert all(line["ms_per_s"] > 0 for line in lines if line["layer"] != "other")
+        assert total["share_of_time"] == 1
+        assert all(line["share_of_peak"] == pytest.approx(line["gflops"] / (whole["fma_peak_gflops"] * whole["threads"]))
+                   for line in lines)
+        assert lines[-3]["what"] == "2 codebooks"
+
+
+def test_profile_for_people(ecdc):
+    tables = ecdc("bench", "-m", TINY, "--seconds", "0.5", "--repeats", "1", "--profile").text.split("\n\n")
+    assert [t.split()[0] for t in tables[1:]] == ["encoder", "decoder"]
+    assert "LSTM 2 x 64, recurrent" in tables[1] and "\nall " in tables[2]
+
+
 @pytest.mark.parametrize("option, value", [("--seconds", "0"), ("--seconds", "-1"), ("--seconds", "1e9"), ("--seconds", "x"),
                                            ("--repeats", "0"), ("--repeats", "1.5"), ("--repeats", "1001")])
 def test_usage(ecdc, option, value):

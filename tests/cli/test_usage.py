@@ -14,7 +14,7 @@ OPTIONS = {  # every option of every command, as the manual has them
     "compare": "json",
     "info": "tr json",
     "model": "overwrite json",
-    "bench": "model bandwidth seconds repeats threads precision cpu json",
+    "bench": "model bandwidth seconds repeats profile threads precision cpu json",
 }
 OPTIONS = {command: {*options.split(), "quiet", "help"} for command, options in OPTIONS.items()}
 LETTERS = {"output": "o", "overwrite": "f", "model": "m", "bandwidth": "b", "rescale": "r", "quiet": "q", "help": "h"}
