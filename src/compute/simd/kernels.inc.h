@@ -5,6 +5,8 @@
  * loads two vectors of weights and, per row, broadcasts one input. Weights of a panel (2 vectors of columns) are
  * contiguous in the order in which they are read. The tile only decides which outputs are computed together: each
  * output's sum runs over k in order in its own lane. */
+#include <math.h>
+
 #include "compute/kernels.h"
 
 #if defined(__clang__)
@@ -190,23 +192,91 @@ static void product(const struct product *p, size_t rows, size_t panel0, size_t 
         panel_rows(p, rows, panel * PANEL);
 }
 
+/* A group's columns are 8 vectors, gate by gate; of each 4, the first three have a word each, the fourth the words' lowest
+ * bytes (kernels.h, struct recurrence). */
+enum { GATE_VECTORS = 8, WORDS_PER_STEP = GATE_VECTORS / 4 * 3 * VL };
+
+static void recurrence_layout(struct recurrence *r, size_t size, size_t *w_floats, size_t *scale_floats) {
+    r->size = size;
+    r->groups = (size + GROUP - 1) / GROUP;
+    *w_floats = r->groups * size * WORDS_PER_STEP;
+    *scale_floats = r->groups * 4 * GROUP;
+}
+
+/* The weights of one column, and the exact factor that brings them into (-2^31, 2^31). */
+struct column {
+    const float *w;
+    double factor;
+};
+
+static struct column column_of(const struct recurrence *r, const float *w_hh, size_t gate, size_t unit, float *scale) {
+    const float *w = w_hh + (gate * r->size + unit) * r->size;
+    float largest = 0;
+    int exponent = 0;
+    for (size_t k = 0; k < r->size; k++)
+        largest = fabsf(w[k]) > largest ? fabsf(w[k]) : largest;
+    frexpf(largest, &exponent);
+    exponent = exponent < -90 ? -90 : exponent; /* the scale stays a normal number */
+    *scale = largest > 0 ? ldexpf(1, exponent - 31) : 0;
+    return (struct column){w, ldexp(1, 31 - exponent)};
+}
+
+/* The 32-bit word nearest to a weight whose lowest byte is given. No column (w is NULL): 0. */
+static inline uint32_t word_with(const struct column *c, size_t k, uint32_t low_byte) {
+    if (!c->w)
+        return 0;
+    int64_t exact = (int64_t)((double)c->w[k] * c->factor), word = ((exact - low_byte + 128) & ~(int64_t)0xff) + low_byte;
+    return (uint32_t)(word > INT32_MAX ? word - 256 : word < INT32_MIN ? word + 256 : word);
+}
+
+/* Columns c[0] to c[3], which share words. */
+static void pack_column_words(const struct column c[4], size_t size, int32_t *w) {
+    for (size_t k = 0; k < size; k++, w += WORDS_PER_STEP) {
+        uint32_t fourth = word_with(&c[3], k, 0);
+        for (int j = 0; j < 3; j++)
+            w[j * VL] = (int32_t)word_with(&c[j], k, fourth >> (8 + 8 * j) & 0xff);
+    }
+}
+
+/* Of four columns that share words the second and the fourth are of the same unit: where it is none, all its words are 0. */
+static void recurrence_pack(struct recurrence *r, const float *w_hh) {
+    for (size_t g = 0; g < r->groups; g++)
+        for (size_t part = 0; part < 2; part++)
+            for (size_t lane = 0; lane < VL && g * GROUP + lane < r->size; lane++) {
+                struct column c[4] = {{0}};
+                for (size_t j = 0; j < 4; j++) {
+                    size_t gate = 2 * part + j / 2, unit = g * GROUP + j % 2 * VL + lane;
+                    float *scale = r->scale + (g * 4 + gate) * GROUP + j % 2 * VL + lane;
+                    if (unit < r->size)
+                        c[j] = column_of(r, w_hh, gate, unit, scale);
+                }
+                pack_column_words(c, r->size, (int32_t *)r->w + g * r->size * WORDS_PER_STEP + part * 3 * VL + lane);
+            }
+}
+
 /* One row against the 8 vectors of a group's four gates: enough independent sums to hide the latency of the FMA; what
  * limits it is the stream of weights, which no two time steps can share. */
 static void lstm_step(const struct recurrence *r, const float *x_gates, const float *h_prev, float *c, float *h,
                       size_t g0, size_t g1, bool backwards) {
     for (size_t i = g0; i < g1; i++) {
         size_t g = backwards ? g1 - 1 - (i - g0) : i;
-        const float *w = r->w + g * 4 * GROUP * r->size;
-        vf sum[8];
-        UNROLL for (int j = 0; j < 8; j++)
+        const int32_t *w = (const int32_t *)r->w + g * r->size * WORDS_PER_STEP;
+        vf sum[GATE_VECTORS];
+        UNROLL for (int j = 0; j < GATE_VECTORS; j++)
             sum[j] = vf_set1(0);
-        for (size_t k = 0; k < r->size; k++, w += 8 * VL) {
+        for (size_t k = 0; k < r->size; k++) {
             vf b = vf_set1(h_prev[k]);
-            UNROLL for (int j = 0; j < 8; j++)
-                sum[j] = vf_fma(b, vf_load(w + j * VL), sum[j]);
+            UNROLL for (int j = 0; j < GATE_VECTORS; j += 4, w += 3 * VL) {
+                vi word[3] = {vi_load(w), vi_load(w + VL), vi_load(w + 2 * VL)};
+                UNROLL for (int v = 0; v < 3; v++)
+                    sum[j + v] = vf_fma(b, vf_of(word[v]), sum[j + v]);
+                sum[j + 3] = vf_fma(b, vf_of(vi_low_bytes(word[0], word[1], word[2])), sum[j + 3]);
+            }
         }
-        UNROLL for (int j = 0; j < 8; j++)
-            sum[j] = vf_add(sum[j], vf_load(x_gates + g * 4 * GROUP + (size_t)j * VL));
+        UNROLL for (int j = 0; j < GATE_VECTORS; j++) {
+            size_t column = g * 4 * GROUP + (size_t)j * VL;
+            sum[j] = vf_fma(sum[j], vf_load(r->scale + column), vf_load(x_gates + column));
+        }
         UNROLL for (int j = 0; j < 2; j++) {
             size_t unit = g * GROUP + (size_t)j * VL;
             vf in = vf_sigmoid(sum[j]), forget = vf_sigmoid(sum[2 + j]);
@@ -305,6 +375,8 @@ const struct kernels KERNELS_TABLE = {
     .tile_rows = TILE_ROWS,
     .matrix_layout = matrix_layout,
     .product = product,
+    .recurrence_layout = recurrence_layout,
+    .recurrence_pack = recurrence_pack,
     .lstm_step = lstm_step,
     .add = add,
     .moments = moments,

@@ -3,6 +3,7 @@
 #error "compile this unit with -mavx2 -mfma"
 #endif
 #include <immintrin.h>
+#include <stdint.h>
 #include <string.h>
 
 enum { VL = 8, TILE_ROWS = 6, TILE_ROWS_NARROW = 12 }; /* 16 registers: 6 x 2 or 12 x 1 sums, weights, broadcast */
@@ -42,6 +43,16 @@ static inline float vf_least(vf a) {
     __m128 s = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     s = _mm_min_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_min_ss(s, _mm_shuffle_ps(s, s, 1)));
+}
+
+typedef __m256i vi; /* as many 32-bit integers */
+static inline vi vi_load(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline vf vf_of(vi a) { return _mm256_cvtepi32_ps(a); }
+/* The lowest bytes of a, b and c as bytes 1, 2 and 3; byte 0 is 0. */
+static inline vi vi_low_bytes(vi a, vi b, vi c) {
+    vi low = _mm256_and_si256(_mm256_slli_epi32(a, 8), _mm256_set1_epi32(0xff00));
+    vi middle = _mm256_and_si256(_mm256_slli_epi32(b, 16), _mm256_set1_epi32(0xff0000));
+    return _mm256_or_si256(_mm256_or_si256(low, middle), _mm256_slli_epi32(c, 24));
 }
 
 typedef __m256d vd; /* half as many doubles */

@@ -3,6 +3,7 @@
 #error "compile this unit for aarch64"
 #endif
 #include <arm_neon.h>
+#include <stdint.h>
 #include <string.h>
 
 enum { VL = 4, TILE_ROWS = 12, TILE_ROWS_NARROW = 24 }; /* 32 registers: 12 x 2 or 24 x 1 sums, weights, broadcast */
@@ -35,6 +36,16 @@ static inline vf vf_pow2(vf n) { /* n integral, |n| <= 126 */
 }
 static inline float vf_sum(vf a) { return vaddvq_f32(a); }
 static inline float vf_least(vf a) { return vminvq_f32(a); }
+
+typedef int32x4_t vi; /* as many 32-bit integers */
+static inline vi vi_load(const int32_t *p) { return vld1q_s32(p); }
+static inline vf vf_of(vi a) { return vcvtq_f32_s32(a); }
+/* The lowest bytes of a, b and c as bytes 1, 2 and 3; byte 0 is 0. */
+static inline vi vi_low_bytes(vi a, vi b, vi c) {
+    uint32x4_t word = vshlq_n_u32(vreinterpretq_u32_s32(a), 8); /* b and c overwrite what is above their place */
+    word = vsliq_n_u32(word, vreinterpretq_u32_s32(b), 16);
+    return vreinterpretq_s32_u32(vsliq_n_u32(word, vreinterpretq_u32_s32(c), 24));
+}
 
 typedef float64x2_t vd; /* half as many doubles */
 static inline vd vd_zero(void) { return vdupq_n_f64(0); }
