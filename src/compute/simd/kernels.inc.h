@@ -16,34 +16,33 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
-enum { PANEL = 2 * VL, GROUP = 2 * VL, DOT_MAX_COLUMNS = 2, DOT_ROWS = 8 };
+enum { PANEL = 2 * VL, GROUP = 2 * VL, DOT_MAX_COLUMNS = 2, DOT_ROWS = 8, LINE = 64 /* bytes of a cache line */ };
 
-/* exp(x) - 1 to about 1 ulp: x = n ln 2 + r, exp(r) - 1 by its series, then 2^n (exp(r) - 1) + (2^n - 1). */
+/* exp(x) - 1 to about 1 ulp for -87 <= x <= 87: x = n ln 2 + r, exp(r) - 1 = r + r^2 s(r), then 2^n (exp(r) - 1) + (2^n - 1).
+ * s is the polynomial of degree 4 with the least relative error (2^-25) of the result for |r| <= ln 2 / 2. */
 INLINE vf vf_expm1(vf x) {
-    x = vf_min(vf_max(x, vf_set1(-87.0f)), vf_set1(87.0f));
-    vf n = vf_round(vf_mul(x, vf_set1(1.44269504f)));
-    vf r = vf_fma(n, vf_set1(-0.693145752f), x); /* ln 2 in two parts: n times the first is exact */
-    r = vf_fma(n, vf_set1(-1.42860677e-6f), r);
-    vf s = vf_set1(1.0f / 5040);
-    s = vf_fma(s, r, vf_set1(1.0f / 720));
-    s = vf_fma(s, r, vf_set1(1.0f / 120));
-    s = vf_fma(s, r, vf_set1(1.0f / 24));
-    s = vf_fma(s, r, vf_set1(1.0f / 6));
+    const vf integral = vf_set1(12582912.0f + 127); /* 1.5 * 2^23: a sum with it is rounded to an integer, its lowest bits */
+    vf shifted = vf_fma(x, vf_set1(1.44269504f), integral);
+    vf n = vf_sub(shifted, integral), scale = vf_from_exponent(shifted);
+    vf r = vf_fma(n, vf_set1(-0.693147182f), x);
+    vf s = vf_set1(0.00138825050f);
+    s = vf_fma(s, r, vf_set1(0.00836659595f));
+    s = vf_fma(s, r, vf_set1(0.0416672006f));
+    s = vf_fma(s, r, vf_set1(0.166665435f));
     s = vf_fma(s, r, vf_set1(0.5f));
     vf e = vf_fma(vf_mul(r, r), s, r);
-    vf scale = vf_pow2(n);
     return vf_fma(scale, e, vf_sub(scale, vf_set1(1)));
 }
 
 /* x above 0, exp(x) - 1 below: one of the two summands is 0. */
 INLINE vf vf_elu(vf x) {
     vf zero = vf_set1(0);
-    return vf_add(vf_max(x, zero), vf_expm1(vf_min(x, zero)));
+    return vf_add(vf_max(x, zero), vf_expm1(vf_min(vf_max(x, vf_set1(-87)), zero)));
 }
 
 INLINE vf vf_sigmoid(vf x) {
-    vf one = vf_set1(1);
-    return vf_div(one, vf_add(one, vf_add(one, vf_expm1(vf_sub(vf_set1(0), x)))));
+    vf one = vf_set1(1), minus_x = vf_min(vf_max(vf_sub(vf_set1(0), x), vf_set1(-87)), vf_set1(87));
+    return vf_div(one, vf_add(one, vf_add(one, vf_expm1(minus_x))));
 }
 
 INLINE vf vf_tanh(vf x) {
@@ -67,8 +66,20 @@ INLINE void vf_store_upto(float *p, vf v, size_t n) {
         vf_store_part(p, v, n);
 }
 
-/* M rows x NV vectors of one panel, from row t. */
-INLINE void tile(const int M, const int NV, const struct product *p, size_t t, size_t first) {
+/* One step along k for M rows x NV vectors. */
+INLINE void tile_step(const int M, const int NV, vf sum[][2], const float *w, const float *x, ptrdiff_t ld) {
+    vf column[2];
+    UNROLL for (int j = 0; j < NV; j++)
+        column[j] = vf_load(w + j * VL);
+    UNROLL for (int i = 0; i < M; i++) {
+        vf b = vf_set1(x[i * ld]);
+        UNROLL for (int j = 0; j < NV; j++)
+            sum[i][j] = vf_fma(b, column[j], sum[i][j]);
+    }
+}
+
+/* M rows x NV vectors of one panel, from row t. Meanwhile fetches `ahead`, if not NULL, into the L2 cache: a line per step. */
+INLINE void tile(const int M, const int NV, const struct product *p, size_t t, size_t first, const char *ahead) {
     vf sum[TILE_ROWS_NARROW][2];
     UNROLL for (int i = 0; i < M; i++)
         UNROLL for (int j = 0; j < NV; j++)
@@ -80,17 +91,18 @@ INLINE void tile(const int M, const int NV, const struct product *p, size_t t, s
         const ptrdiff_t ld = in->ld;
         for (size_t tap = 0; tap < in->taps; tap++) {
             const float *x = in->x + (ptrdiff_t)t * ld + tap * in->tap_step;
-            for (const float *end = x + in->length; x < end; x++) {
-                vf column[2];
-                UNROLL for (int j = 0; j < NV; j++)
-                    column[j] = vf_load(w + j * VL);
-                w += NV * VL;
-                UNROLL for (int i = 0; i < M; i++) {
-                    vf b = vf_set1(x[i * ld]);
-                    UNROLL for (int j = 0; j < NV; j++)
-                        sum[i][j] = vf_fma(b, column[j], sum[i][j]);
+            const float *end = x + in->length;
+            for (; end - x >= TILE_STEPS; x += TILE_STEPS) {
+                UNROLL for (int i = 0; i < TILE_STEPS; i++, w += NV * VL) {
+                    if (ahead) {
+                        __builtin_prefetch(ahead, 0, 2);
+                        ahead += LINE;
+                    }
+                    tile_step(M, NV, sum, w, x + i, ld);
                 }
             }
+            for (; x < end; x++, w += NV * VL)
+                tile_step(M, NV, sum, w, x, ld);
         }
     }
 
@@ -112,19 +124,37 @@ INLINE void tile(const int M, const int NV, const struct product *p, size_t t, s
     }
 }
 
-#define DEFINE_TILE(M, NV)                                                                                   \
-    static void tile_##M##_##NV(const struct product *p, size_t t, size_t first) { tile(M, NV, p, t, first); }
-DEFINE_TILE(1, 1) DEFINE_TILE(2, 1) DEFINE_TILE(6, 1)
-DEFINE_TILE(1, 2) DEFINE_TILE(2, 2)
-static void tile_wide(const struct product *p, size_t t, size_t first) { tile(TILE_ROWS, 2, p, t, first); }
-static void tile_half(const struct product *p, size_t t, size_t first) { tile(TILE_ROWS / 2, 2, p, t, first); }
-static void tile_narrow(const struct product *p, size_t t, size_t first) { tile(TILE_ROWS_NARROW, 1, p, t, first); }
+/* Functions of their own: each has all registers to itself. */
+#define DEFINE_TILE(NAME, M, NV)                                                                         \
+    __attribute__((noinline)) static void NAME(const struct product *p, size_t t, size_t first) {        \
+        tile(M, NV, p, t, first, NULL);                                                                  \
+    }
+DEFINE_TILE(tile_wide, TILE_ROWS, 2)
+DEFINE_TILE(tile_half, TILE_ROWS / 2, 2)
+DEFINE_TILE(tile_2_2, 2, 2)
+DEFINE_TILE(tile_1_2, 1, 2)
+DEFINE_TILE(tile_narrow, TILE_ROWS_NARROW, 1)
+DEFINE_TILE(tile_6_1, 6, 1)
+DEFINE_TILE(tile_2_1, 2, 1)
+DEFINE_TILE(tile_1_1, 1, 1)
+__attribute__((noinline)) static void tile_wide_ahead(const struct product *p, size_t t, size_t first, const char *ahead) {
+    tile(TILE_ROWS, 2, p, t, first, ahead);
+}
 
+/* The last wide tiles of a panel, as many as it takes, fetch the next panel's weights: they come from beyond the L2 cache
+ * and would hold up its first tile. */
 static void panel_rows(const struct product *p, size_t rows, size_t first) {
-    size_t t = 0;
+    enum { TILES_AHEAD = PANEL * sizeof(float) / LINE };
+    size_t t = 0, next = first + PANEL;
     if (p->m->n - first > VL) {
+        const char *ahead = next < p->m->n ? (const char *)(p->m->w + next * p->m->k) : NULL;
         for (; t + TILE_ROWS <= rows; t += TILE_ROWS)
-            tile_wide(p, t, first);
+            if (ahead && t + (TILES_AHEAD + 1) * TILE_ROWS > rows) {
+                tile_wide_ahead(p, t, first, ahead);
+                ahead += LINE * p->m->k;
+            } else {
+                tile_wide(p, t, first);
+            }
         for (; t + TILE_ROWS / 2 <= rows; t += TILE_ROWS / 2)
             tile_half(p, t, first);
         for (; t + 2 <= rows; t += 2)
