@@ -14,7 +14,7 @@
 #include "base/memory.h"
 
 /* Steps per product: bounds the scratch, keeps the rows of a step and the next in the cache together. */
-enum { PIECE = 1024, LSTM_PIECE = 64 };
+enum { PIECE = 1024, LSTM_PIECE = 144 };
 
 static size_t reach(const struct network_layer *layer) {
     return (layer->kernel - 1) * layer->dilation + 1;

@@ -81,18 +81,3 @@ void affine_repeat(float *values, size_t width, size_t period) {
     for (size_t i = width; i < period; i++)
         values[i] = values[i - width];
 }
-
-size_t recurrence_floats(const struct kernels *k, size_t size) {
-    return (size + k->group - 1) / k->group * 4 * k->group * size;
-}
-
-void recurrence_pack(const struct kernels *k, struct recurrence *r, const float *w_hh) {
-    for (size_t unit = 0; unit < r->size; unit++)
-        for (size_t gate = 0; gate < 4; gate++) {
-            size_t column = gate_column(k, gate, unit), width = 4 * k->group;
-            const float *row = w_hh + (gate * r->size + unit) * r->size;
-            float *out = r->w + column / width * width * r->size + column % width;
-            for (size_t i = 0; i < r->size; i++)
-                out[i * width] = row[i];
-        }
-}

@@ -55,11 +55,23 @@ struct product {
 
 /* One LSTM layer's recurrent half. Columns are ordered in groups of `group` units: for group g the input gates of its
  * units, then forget, cell and output gates, so that a group's new state follows from its own columns. Sizes that are no
- * multiple of `group` are padded with units that stay 0. */
+ * multiple of `group` are padded with units that stay 0.
+ *
+ * A step is one row against the whole matrix, 4 MB at full size: what limits it is the stream of weights from beyond the
+ * core's cache. The SIMD tables therefore keep 4 weights in 3 words, as 24-bit fixed point: column c holds integers n with
+ * w = n * 2^-31 * scale[c], the scale the power of two above the column's largest weight. Of 4 vectors of columns, three
+ * have words of their own whose lowest byte is not theirs: it belongs to the fourth, and the upper bytes are chosen such that
+ * the whole word is as near to its weight as can be. All words are exact in float32 or rounded to it when they are read,
+ * the sum runs over integers times h, and the scale (and the 2^-31) is applied to it once, exactly.
+ *     What it costs: a word is off by at most 128, its conversion by at most 64 more, so a weight by at most 1.5 * 2^-24 of
+ * the scale, that is 3 * 2^-24 of the column's largest weight. A sum of 512 products in float32 may be off by
+ * 512 * 2^-24 * sum |w h|; the words by 3 * 2^-24 * max |w| * sum |h|. As long as the weights (weighed by |h|) are not below
+ * max |w| / 170 on average, the promise about the sum's rounding covers that of the words. */
 struct recurrence {
     size_t size;   /* units */
     size_t groups; /* ceil(size / group) */
-    float *w;      /* [group][size][4 * group columns] */
+    void *w;       /* [group][size][4 * group columns]: floats, or words as above */
+    float *scale;  /* a column's, times 2^-31; 0 for a column of zeros. NULL: w holds floats */
 };
 
 /* What a norm does to rows: x * scale + shift, each channel with its own two numbers. */
@@ -81,6 +93,10 @@ struct kernels {
     void (*matrix_layout)(struct matrix *m, size_t k, size_t n, bool one_run, size_t *w_floats, size_t *bias_floats);
     /* Rows [0, rows) of the product on columns of panels [panel0, panel1). */
     void (*product)(const struct product *p, size_t rows, size_t panel0, size_t panel1);
+    /* Sizes r: fills everything but the pointers; *w_floats and *scale_floats are what they need. */
+    void (*recurrence_layout)(struct recurrence *r, size_t size, size_t *w_floats, size_t *scale_floats);
+    /* Packs recurrent weights, (4 * size, size) in PyTorch's gate order i, f, g, o, into r->w and r->scale (zeroed before). */
+    void (*recurrence_pack)(struct recurrence *r, const float *w_hh);
     /* One time step of groups [g0, g1): gates = x_gates + W h_prev (columns in group order), then
      *     c = sigmoid(f) * c + sigmoid(i) * tanh(g),  h = sigmoid(o) * tanh(c).
      * The weights are larger than a core's cache: who goes through the groups `backwards` every other step finds those that
@@ -111,10 +127,6 @@ void matrix_pack(const struct kernels *k, struct matrix *m, size_t row0, const s
 /* The period of an affine on rows of `width` channels, and its two arrays made from the numbers of one row. */
 size_t affine_period(const struct kernels *k, size_t width);
 void affine_repeat(float *values, size_t width, size_t period);
-
-/* Packs recurrent weights, (4 * size, size) in PyTorch's gate order i, f, g, o, into r->w (zeroed before). */
-void recurrence_pack(const struct kernels *k, struct recurrence *r, const float *w_hh);
-size_t recurrence_floats(const struct kernels *k, size_t size);
 
 /* Column of unit u's gate (0 i, 1 f, 2 g, 3 o) in the group order. */
 static inline size_t gate_column(const struct kernels *k, size_t gate, size_t unit) {

@@ -56,11 +56,27 @@ static void product(const struct product *p, size_t rows, size_t panel0, size_t 
     }
 }
 
+static void recurrence_layout(struct recurrence *r, size_t size, size_t *w_floats, size_t *scale_floats) {
+    r->size = size;
+    r->groups = (size + GROUP - 1) / GROUP;
+    *w_floats = r->groups * 4 * GROUP * size;
+    *scale_floats = 0;
+}
+
+static void recurrence_pack(struct recurrence *r, const float *w_hh) {
+    for (size_t gate = 0; gate < 4; gate++)
+        for (size_t unit = 0; unit < r->size; unit++, w_hh += r->size) {
+            float *out = (float *)r->w + unit / GROUP * 4 * GROUP * r->size + gate * GROUP + unit % GROUP;
+            for (size_t k = 0; k < r->size; k++)
+                out[k * 4 * GROUP] = w_hh[k];
+        }
+}
+
 static void lstm_step(const struct recurrence *r, const float *x_gates, const float *h_prev, float *c, float *h,
                       size_t g0, size_t g1, bool backwards) {
     for (size_t i = g0; i < g1; i++) {
         size_t g = backwards ? g1 - 1 - (i - g0) : i;
-        const float *w = r->w + g * 4 * GROUP * r->size;
+        const float *w = (const float *)r->w + g * 4 * GROUP * r->size;
         float gates[4 * GROUP] = {0};
         for (size_t k = 0; k < r->size; k++, w += 4 * GROUP)
             for (size_t j = 0; j < 4 * GROUP; j++)
@@ -132,6 +148,8 @@ const struct kernels kernels_reference = {
     .tile_rows = 1,
     .matrix_layout = matrix_layout,
     .product = product,
+    .recurrence_layout = recurrence_layout,
+    .recurrence_pack = recurrence_pack,
     .lstm_step = lstm_step,
     .add = add,
     .moments = moments,

@@ -183,6 +183,15 @@ static ecdc_status make_residual(struct network *net, const ecdc_model *model, c
     return status;
 }
 
+static bool make_recurrence(struct network *net, struct recurrence *r, size_t size) {
+    size_t w_floats, scale_floats;
+    net->kernels->recurrence_layout(r, size, &w_floats, &scale_floats);
+    r->w = keep_zeros(net, w_floats);
+    if (scale_floats)
+        r->scale = keep_zeros(net, scale_floats);
+    return r->w && (r->scale || !scale_floats);
+}
+
 static ecdc_status make_lstm_layer(struct network *net, const ecdc_model *model, const struct layer_spec *spec, int l,
                                    struct network_lstm_layer *out, ecdc_error *err) {
     const struct kernels *k = net->kernels;
@@ -190,8 +199,7 @@ static ecdc_status make_lstm_layer(struct network *net, const ecdc_model *model,
     /* ih, hh, then ih again in group order with rows of zeros for the padding */
     size_t weights = 4 * size * size;
     float *buffer = ecdc_alloc_zeros(2 * weights + columns * size + 2 * 4 * size, sizeof *buffer);
-    out->recurrent = (struct recurrence){size, groups, keep_zeros(net, recurrence_floats(k, size))};
-    bool made = make_matrix(net, &out->input, size, columns, true) && out->recurrent.w && buffer;
+    bool made = make_matrix(net, &out->input, size, columns, true) && make_recurrence(net, &out->recurrent, size) && buffer;
     ecdc_status status = ECDC_OK;
     if (!made) {
         status = ecdc_fail_memory(err, spec->lstm.name);
@@ -200,7 +208,7 @@ static ecdc_status make_lstm_layer(struct network *net, const ecdc_model *model,
               *b_hh = b_ih + 4 * size;
         status = checkpoint_lstm(model->checkpoint, spec->lstm.name, spec->lstm.size, l, ih, hh, b_ih, b_hh, err);
         if (status == ECDC_OK) {
-            recurrence_pack(k, &out->recurrent, hh);
+            k->recurrence_pack(&out->recurrent, hh);
             for (size_t gate = 0; gate < 4; gate++)
                 for (size_t unit = 0; unit < size; unit++) {
                     size_t row = gate * size + unit, column = gate_column(k, gate, unit);

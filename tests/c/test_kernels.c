@@ -144,20 +144,52 @@ static double sigmoid(double x) {
     return 1 / (1 + exp(-x));
 }
 
+/* Recurrent weights as a table packs them; freed by free_recurrence. */
+static struct recurrence pack_recurrence(const struct kernels *k, size_t size, const float *w_hh) {
+    struct recurrence r = {0};
+    size_t w_floats, scale_floats;
+    k->recurrence_layout(&r, size, &w_floats, &scale_floats);
+    r.w = calloc(w_floats, sizeof(float));
+    r.scale = scale_floats ? calloc(scale_floats, sizeof(float)) : NULL;
+    k->recurrence_pack(&r, w_hh);
+    return r;
+}
+
+static void free_recurrence(struct recurrence *r) {
+    free(r->w);
+    free(r->scale);
+}
+
+/* A gate's sum in double, and how far the kernel may be off: what k->recurrence_pack may do to the weights and what
+ * summing in float may, both of kernels.h; the worst case, and the gate's own rounding. */
+static double gate_sum(const float *w, const float *h, size_t size, double x, double *tolerance) {
+    double sum = x, magnitude = fabs(x), h_sum = 0, largest = 0;
+    for (size_t i = 0; i < size; i++) {
+        sum += (double)w[i] * (double)h[i];
+        magnitude += fabs((double)w[i] * (double)h[i]);
+        h_sum += fabs((double)h[i]);
+        largest = fmax(largest, fabs((double)w[i]));
+    }
+    *tolerance = ldexp(3 * largest * h_sum + (double)(size < 16 ? size + 2 : 16) * magnitude, -24);
+    return sum;
+}
+
 static void test_lstm_step(void **state) {
     (void)state;
-    static const size_t sizes[] = {1, 5, 16, 33, 64};
+    static const size_t sizes[] = {1, 5, 16, 33, 64, 512};
     for (int cpu = 0; cpu < N_CPUS; cpu++) {
         const struct kernels *k = kernels_for(all_cpus[cpu]);
         uint32_t seed = 7;
         for (size_t s = 0; k && s < sizeof sizes / sizeof *sizes; s++) {
-            size_t size = sizes[s], groups = (size + k->group - 1) / k->group, units = groups * k->group;
+            size_t size = sizes[s];
             float *w = random_array(4 * size * size, &seed), *x = random_array(4 * size, &seed);
             float *h = random_array(size, &seed), *c0 = random_array(size, &seed);
-            struct recurrence r = {size, groups, calloc(recurrence_floats(k, size), sizeof(float))};
+            for (size_t i = 0; i < 4 * size * size; i++)
+                w[i] *= 4 / (float)size;
+            struct recurrence r = pack_recurrence(k, size, w);
+            size_t groups = r.groups, units = groups * k->group;
             float *gates = calloc(4 * units, sizeof *gates), *c = calloc(units, sizeof *c), *out = calloc(units, sizeof *out);
             float *c_parts = calloc(units, sizeof *c), *out_parts = calloc(units, sizeof *out);
-            recurrence_pack(k, &r, w);
             for (size_t gate = 0; gate < 4; gate++)
                 for (size_t u = 0; u < size; u++)
                     gates[gate_column(k, gate, u)] = x[gate * size + u] * 3;
@@ -171,20 +203,75 @@ static void test_lstm_step(void **state) {
                 assert_memory_equal(out, out_parts, units * sizeof *c);
             }
             for (size_t u = 0; u < size; u++) {
-                double a[4];
+                double a[4], tolerance = 0, one;
                 for (size_t gate = 0; gate < 4; gate++) {
-                    a[gate] = (double)x[gate * size + u] * 3;
-                    for (size_t i = 0; i < size; i++)
-                        a[gate] += (double)w[(gate * size + u) * size + i] * (double)h[i];
+                    a[gate] = gate_sum(w + (gate * size + u) * size, h, size, (double)(x[gate * size + u] * 3), &one);
+                    tolerance = fmax(tolerance, one);
                 }
                 double state_c = sigmoid(a[1]) * (double)c0[u] + sigmoid(a[0]) * tanh(a[2]);
-                assert_close(c[u], state_c, 4e-6, k->name, u, 0);
-                assert_close(out[u], sigmoid(a[3]) * tanh(state_c), 4e-6, k->name, u, 1);
+                tolerance = 1.5 * tolerance + 5e-7; /* slopes of at most 1/4, 1/4 and 1; the functions' own rounding */
+                assert_close(c[u], state_c, tolerance, k->name, u, 0);
+                assert_close(out[u], sigmoid(a[3]) * tanh(state_c), 1.25 * tolerance + 5e-7, k->name, u, 1);
             }
             for (size_t u = size; u < units; u++)
                 assert_true(out[u] == 0); /* padding stays 0 */
-            free(w); free(x); free(h); free(c0); free(r.w); free(gates); free(c); free(out); free(c_parts); free(out_parts);
+            free(w); free(x); free(h); free(c0); free(gates); free(c); free(out); free(c_parts); free(out_parts);
+            free_recurrence(&r);
         }
+    }
+}
+
+/* Single weights, seen through gates of which only one moves: random ones, columns of zeros, of powers of two and of the
+ * largest and smallest floats, next to each other. */
+static void test_recurrent_weights(void **state) {
+    (void)state;
+    enum { SIZE = 72 };
+    for (int cpu = 0; cpu < N_CPUS; cpu++) {
+        const struct kernels *k = kernels_for(all_cpus[cpu]);
+        if (!k)
+            continue;
+        uint32_t seed = 11;
+        float *w = random_array(4 * SIZE * SIZE, &seed);
+        for (size_t row = 0; row < 4 * SIZE; row++)
+            for (size_t i = 0; i < SIZE; i++) {
+                float *value = &w[row * SIZE + i];
+                switch (row % 7) {
+                case 0: *value = 0; break;
+                case 1: *value = i % 2 ? -1 : 1; break;
+                case 2: *value = i ? *value * 1e-6f : 1; break;
+                case 3: *value *= 1e-42f; break;
+                case 4: *value = i ? *value * 1e38f : -3.4028234e38f; break;
+                case 5: *value = i % 2 ? 0.99999994f : -0.99999994f; break;
+                }
+            }
+        struct recurrence r = pack_recurrence(k, SIZE, w);
+        size_t units = r.groups * k->group;
+        float *gates = calloc(4 * units, sizeof *gates), *c = calloc(units, sizeof *c), *out = calloc(units, sizeof *out);
+        for (size_t gate = 0; gate < 4; gate++)
+            for (size_t i = 0; i < SIZE; i++) {
+                float h[SIZE] = {0};
+                h[i] = 1;
+                for (size_t u = 0; u < units; u++) {
+                    c[u] = gate == 1 ? 1 : 0; /* the state seen through the forget gate, the input through the others */
+                    gates[gate_column(k, 0, u)] = gate == 1 ? -90 : gate == 0 ? 0 : 90;
+                    gates[gate_column(k, 1, u)] = gate == 1 ? 0 : -90;
+                    gates[gate_column(k, 2, u)] = gate == 2 ? 0 : 90;
+                    gates[gate_column(k, 3, u)] = gate == 3 ? 0 : 90;
+                }
+                k->lstm_step(&r, gates, h, c, out, 0, r.groups, false);
+                for (size_t u = 0; u < SIZE; u++) {
+                    bool others_small = true;
+                    for (size_t g = 0; g < 4; g++)
+                        others_small &= g == gate || fabsf(w[(g * SIZE + u) * SIZE + i]) <= 1;
+                    if (!others_small)
+                        continue;
+                    double tolerance, a = gate_sum(w + (gate * SIZE + u) * SIZE, h, SIZE, 0, &tolerance);
+                    double got = gate == 3 ? out[u] / tanh(1) : c[u], want = gate == 2 ? tanh(a) : sigmoid(a);
+                    assert_close(got, want, (gate == 2 ? 1 : 0.25) * tolerance + 2.5e-7, k->name, u, i);
+                }
+            }
+        free(w); free(gates); free(c); free(out);
+        free_recurrence(&r);
     }
 }
 
@@ -283,7 +370,7 @@ static void test_choice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_product), cmocka_unit_test(test_lstm_step), cmocka_unit_test(test_elu),
+        cmocka_unit_test(test_product), cmocka_unit_test(test_lstm_step), cmocka_unit_test(test_recurrent_weights), cmocka_unit_test(test_elu),
         cmocka_unit_test(test_argmin),  cmocka_unit_test(test_choice),
         cmocka_unit_test(test_norm),
     };

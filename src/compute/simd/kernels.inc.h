@@ -5,6 +5,8 @@
  * loads two vectors of weights and, per row, broadcasts one input. Weights of a panel (2 vectors of columns) are
  * contiguous in the order in which they are read. The tile only decides which outputs are computed together: each
  * output's sum runs over k in order in its own lane. */
+#include <math.h>
+
 #include "compute/kernels.h"
 
 #if defined(__clang__)
@@ -14,34 +16,33 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
-enum { PANEL = 2 * VL, GROUP = 2 * VL, DOT_MAX_COLUMNS = 2, DOT_ROWS = 8 };
+enum { PANEL = 2 * VL, GROUP = 2 * VL, DOT_MAX_COLUMNS = 2, DOT_ROWS = 8, LINE = 64 /* bytes of a cache line */ };
 
-/* exp(x) - 1 to about 1 ulp: x = n ln 2 + r, exp(r) - 1 by its series, then 2^n (exp(r) - 1) + (2^n - 1). */
+/* exp(x) - 1 to about 1 ulp for -87 <= x <= 87: x = n ln 2 + r, exp(r) - 1 = r + r^2 s(r), then 2^n (exp(r) - 1) + (2^n - 1).
+ * s is the polynomial of degree 4 with the least relative error (2^-25) of the result for |r| <= ln 2 / 2. */
 INLINE vf vf_expm1(vf x) {
-    x = vf_min(vf_max(x, vf_set1(-87.0f)), vf_set1(87.0f));
-    vf n = vf_round(vf_mul(x, vf_set1(1.44269504f)));
-    vf r = vf_fma(n, vf_set1(-0.693145752f), x); /* ln 2 in two parts: n times the first is exact */
-    r = vf_fma(n, vf_set1(-1.42860677e-6f), r);
-    vf s = vf_set1(1.0f / 5040);
-    s = vf_fma(s, r, vf_set1(1.0f / 720));
-    s = vf_fma(s, r, vf_set1(1.0f / 120));
-    s = vf_fma(s, r, vf_set1(1.0f / 24));
-    s = vf_fma(s, r, vf_set1(1.0f / 6));
+    const vf integral = vf_set1(12582912.0f + 127); /* 1.5 * 2^23: a sum with it is rounded to an integer, its lowest bits */
+    vf shifted = vf_fma(x, vf_set1(1.44269504f), integral);
+    vf n = vf_sub(shifted, integral), scale = vf_from_exponent(shifted);
+    vf r = vf_fma(n, vf_set1(-0.693147182f), x);
+    vf s = vf_set1(0.00138825050f);
+    s = vf_fma(s, r, vf_set1(0.00836659595f));
+    s = vf_fma(s, r, vf_set1(0.0416672006f));
+    s = vf_fma(s, r, vf_set1(0.166665435f));
     s = vf_fma(s, r, vf_set1(0.5f));
     vf e = vf_fma(vf_mul(r, r), s, r);
-    vf scale = vf_pow2(n);
     return vf_fma(scale, e, vf_sub(scale, vf_set1(1)));
 }
 
 /* x above 0, exp(x) - 1 below: one of the two summands is 0. */
 INLINE vf vf_elu(vf x) {
     vf zero = vf_set1(0);
-    return vf_add(vf_max(x, zero), vf_expm1(vf_min(x, zero)));
+    return vf_add(vf_max(x, zero), vf_expm1(vf_min(vf_max(x, vf_set1(-87)), zero)));
 }
 
 INLINE vf vf_sigmoid(vf x) {
-    vf one = vf_set1(1);
-    return vf_div(one, vf_add(one, vf_add(one, vf_expm1(vf_sub(vf_set1(0), x)))));
+    vf one = vf_set1(1), minus_x = vf_min(vf_max(vf_sub(vf_set1(0), x), vf_set1(-87)), vf_set1(87));
+    return vf_div(one, vf_add(one, vf_add(one, vf_expm1(minus_x))));
 }
 
 INLINE vf vf_tanh(vf x) {
@@ -65,8 +66,20 @@ INLINE void vf_store_upto(float *p, vf v, size_t n) {
         vf_store_part(p, v, n);
 }
 
-/* M rows x NV vectors of one panel, from row t. */
-INLINE void tile(const int M, const int NV, const struct product *p, size_t t, size_t first) {
+/* One step along k for M rows x NV vectors. */
+INLINE void tile_step(const int M, const int NV, vf sum[][2], const float *w, const float *x, ptrdiff_t ld) {
+    vf column[2];
+    UNROLL for (int j = 0; j < NV; j++)
+        column[j] = vf_load(w + j * VL);
+    UNROLL for (int i = 0; i < M; i++) {
+        vf b = vf_set1(x[i * ld]);
+        UNROLL for (int j = 0; j < NV; j++)
+            sum[i][j] = vf_fma(b, column[j], sum[i][j]);
+    }
+}
+
+/* M rows x NV vectors of one panel, from row t. Meanwhile fetches `ahead`, if not NULL, into the L2 cache: a line per step. */
+INLINE void tile(const int M, const int NV, const struct product *p, size_t t, size_t first, const char *ahead) {
     vf sum[TILE_ROWS_NARROW][2];
     UNROLL for (int i = 0; i < M; i++)
         UNROLL for (int j = 0; j < NV; j++)
@@ -78,17 +91,18 @@ INLINE void tile(const int M, const int NV, const struct product *p, size_t t, s
         const ptrdiff_t ld = in->ld;
         for (size_t tap = 0; tap < in->taps; tap++) {
             const float *x = in->x + (ptrdiff_t)t * ld + tap * in->tap_step;
-            for (const float *end = x + in->length; x < end; x++) {
-                vf column[2];
-                UNROLL for (int j = 0; j < NV; j++)
-                    column[j] = vf_load(w + j * VL);
-                w += NV * VL;
-                UNROLL for (int i = 0; i < M; i++) {
-                    vf b = vf_set1(x[i * ld]);
-                    UNROLL for (int j = 0; j < NV; j++)
-                        sum[i][j] = vf_fma(b, column[j], sum[i][j]);
+            const float *end = x + in->length;
+            for (; end - x >= TILE_STEPS; x += TILE_STEPS) {
+                UNROLL for (int i = 0; i < TILE_STEPS; i++, w += NV * VL) {
+                    if (ahead) {
+                        __builtin_prefetch(ahead, 0, 2);
+                        ahead += LINE;
+                    }
+                    tile_step(M, NV, sum, w, x + i, ld);
                 }
             }
+            for (; x < end; x++, w += NV * VL)
+                tile_step(M, NV, sum, w, x, ld);
         }
     }
 
@@ -110,19 +124,37 @@ INLINE void tile(const int M, const int NV, const struct product *p, size_t t, s
     }
 }
 
-#define DEFINE_TILE(M, NV)                                                                                   \
-    static void tile_##M##_##NV(const struct product *p, size_t t, size_t first) { tile(M, NV, p, t, first); }
-DEFINE_TILE(1, 1) DEFINE_TILE(2, 1) DEFINE_TILE(6, 1)
-DEFINE_TILE(1, 2) DEFINE_TILE(2, 2)
-static void tile_wide(const struct product *p, size_t t, size_t first) { tile(TILE_ROWS, 2, p, t, first); }
-static void tile_half(const struct product *p, size_t t, size_t first) { tile(TILE_ROWS / 2, 2, p, t, first); }
-static void tile_narrow(const struct product *p, size_t t, size_t first) { tile(TILE_ROWS_NARROW, 1, p, t, first); }
+/* Functions of their own: each has all registers to itself. */
+#define DEFINE_TILE(NAME, M, NV)                                                                         \
+    __attribute__((noinline)) static void NAME(const struct product *p, size_t t, size_t first) {        \
+        tile(M, NV, p, t, first, NULL);                                                                  \
+    }
+DEFINE_TILE(tile_wide, TILE_ROWS, 2)
+DEFINE_TILE(tile_half, TILE_ROWS / 2, 2)
+DEFINE_TILE(tile_2_2, 2, 2)
+DEFINE_TILE(tile_1_2, 1, 2)
+DEFINE_TILE(tile_narrow, TILE_ROWS_NARROW, 1)
+DEFINE_TILE(tile_6_1, 6, 1)
+DEFINE_TILE(tile_2_1, 2, 1)
+DEFINE_TILE(tile_1_1, 1, 1)
+__attribute__((noinline)) static void tile_wide_ahead(const struct product *p, size_t t, size_t first, const char *ahead) {
+    tile(TILE_ROWS, 2, p, t, first, ahead);
+}
 
+/* The last wide tiles of a panel, as many as it takes, fetch the next panel's weights: they come from beyond the L2 cache
+ * and would hold up its first tile. */
 static void panel_rows(const struct product *p, size_t rows, size_t first) {
-    size_t t = 0;
+    enum { TILES_AHEAD = PANEL * sizeof(float) / LINE };
+    size_t t = 0, next = first + PANEL;
     if (p->m->n - first > VL) {
+        const char *ahead = next < p->m->n ? (const char *)(p->m->w + next * p->m->k) : NULL;
         for (; t + TILE_ROWS <= rows; t += TILE_ROWS)
-            tile_wide(p, t, first);
+            if (ahead && t + (TILES_AHEAD + 1) * TILE_ROWS > rows) {
+                tile_wide_ahead(p, t, first, ahead);
+                ahead += LINE * p->m->k;
+            } else {
+                tile_wide(p, t, first);
+            }
         for (; t + TILE_ROWS / 2 <= rows; t += TILE_ROWS / 2)
             tile_half(p, t, first);
         for (; t + 2 <= rows; t += 2)
@@ -190,23 +222,91 @@ static void product(const struct product *p, size_t rows, size_t panel0, size_t 
         panel_rows(p, rows, panel * PANEL);
 }
 
+/* A group's columns are 8 vectors, gate by gate; of each 4, the first three have a word each, the fourth the words' lowest
+ * bytes (kernels.h, struct recurrence). */
+enum { GATE_VECTORS = 8, WORDS_PER_STEP = GATE_VECTORS / 4 * 3 * VL };
+
+static void recurrence_layout(struct recurrence *r, size_t size, size_t *w_floats, size_t *scale_floats) {
+    r->size = size;
+    r->groups = (size + GROUP - 1) / GROUP;
+    *w_floats = r->groups * size * WORDS_PER_STEP;
+    *scale_floats = r->groups * 4 * GROUP;
+}
+
+/* The weights of one column, and the exact factor that brings them into (-2^31, 2^31). */
+struct column {
+    const float *w;
+    double factor;
+};
+
+static struct column column_of(const struct recurrence *r, const float *w_hh, size_t gate, size_t unit, float *scale) {
+    const float *w = w_hh + (gate * r->size + unit) * r->size;
+    float largest = 0;
+    int exponent = 0;
+    for (size_t k = 0; k < r->size; k++)
+        largest = fabsf(w[k]) > largest ? fabsf(w[k]) : largest;
+    frexpf(largest, &exponent);
+    exponent = exponent < -90 ? -90 : exponent; /* the scale stays a normal number */
+    *scale = largest > 0 ? ldexpf(1, exponent - 31) : 0;
+    return (struct column){w, ldexp(1, 31 - exponent)};
+}
+
+/* The 32-bit word nearest to a weight whose lowest byte is given. No column (w is NULL): 0. */
+static inline uint32_t word_with(const struct column *c, size_t k, uint32_t low_byte) {
+    if (!c->w)
+        return 0;
+    int64_t exact = (int64_t)((double)c->w[k] * c->factor), word = ((exact - low_byte + 128) & ~(int64_t)0xff) + low_byte;
+    return (uint32_t)(word > INT32_MAX ? word - 256 : word < INT32_MIN ? word + 256 : word);
+}
+
+/* Columns c[0] to c[3], which share words. */
+static void pack_column_words(const struct column c[4], size_t size, int32_t *w) {
+    for (size_t k = 0; k < size; k++, w += WORDS_PER_STEP) {
+        uint32_t fourth = word_with(&c[3], k, 0);
+        for (int j = 0; j < 3; j++)
+            w[j * VL] = (int32_t)word_with(&c[j], k, fourth >> (8 + 8 * j) & 0xff);
+    }
+}
+
+/* Of four columns that share words the second and the fourth are of the same unit: where it is none, all its words are 0. */
+static void recurrence_pack(struct recurrence *r, const float *w_hh) {
+    for (size_t g = 0; g < r->groups; g++)
+        for (size_t part = 0; part < 2; part++)
+            for (size_t lane = 0; lane < VL && g * GROUP + lane < r->size; lane++) {
+                struct column c[4] = {{0}};
+                for (size_t j = 0; j < 4; j++) {
+                    size_t gate = 2 * part + j / 2, unit = g * GROUP + j % 2 * VL + lane;
+                    float *scale = r->scale + (g * 4 + gate) * GROUP + j % 2 * VL + lane;
+                    if (unit < r->size)
+                        c[j] = column_of(r, w_hh, gate, unit, scale);
+                }
+                pack_column_words(c, r->size, (int32_t *)r->w + g * r->size * WORDS_PER_STEP + part * 3 * VL + lane);
+            }
+}
+
 /* One row against the 8 vectors of a group's four gates: enough independent sums to hide the latency of the FMA; what
  * limits it is the stream of weights, which no two time steps can share. */
 static void lstm_step(const struct recurrence *r, const float *x_gates, const float *h_prev, float *c, float *h,
                       size_t g0, size_t g1, bool backwards) {
     for (size_t i = g0; i < g1; i++) {
         size_t g = backwards ? g1 - 1 - (i - g0) : i;
-        const float *w = r->w + g * 4 * GROUP * r->size;
-        vf sum[8];
-        UNROLL for (int j = 0; j < 8; j++)
+        const int32_t *w = (const int32_t *)r->w + g * r->size * WORDS_PER_STEP;
+        vf sum[GATE_VECTORS];
+        UNROLL for (int j = 0; j < GATE_VECTORS; j++)
             sum[j] = vf_set1(0);
-        for (size_t k = 0; k < r->size; k++, w += 8 * VL) {
+        for (size_t k = 0; k < r->size; k++) {
             vf b = vf_set1(h_prev[k]);
-            UNROLL for (int j = 0; j < 8; j++)
-                sum[j] = vf_fma(b, vf_load(w + j * VL), sum[j]);
+            UNROLL for (int j = 0; j < GATE_VECTORS; j += 4, w += 3 * VL) {
+                vi word[3] = {vi_load(w), vi_load(w + VL), vi_load(w + 2 * VL)};
+                UNROLL for (int v = 0; v < 3; v++)
+                    sum[j + v] = vf_fma(b, vf_of(word[v]), sum[j + v]);
+                sum[j + 3] = vf_fma(b, vf_of(vi_low_bytes(word[0], word[1], word[2])), sum[j + 3]);
+            }
         }
-        UNROLL for (int j = 0; j < 8; j++)
-            sum[j] = vf_add(sum[j], vf_load(x_gates + g * 4 * GROUP + (size_t)j * VL));
+        UNROLL for (int j = 0; j < GATE_VECTORS; j++) {
+            size_t column = g * 4 * GROUP + (size_t)j * VL;
+            sum[j] = vf_fma(sum[j], vf_load(r->scale + column), vf_load(x_gates + column));
+        }
         UNROLL for (int j = 0; j < 2; j++) {
             size_t unit = g * GROUP + (size_t)j * VL;
             vf in = vf_sigmoid(sum[j]), forget = vf_sigmoid(sum[2 + j]);
@@ -305,6 +405,8 @@ const struct kernels KERNELS_TABLE = {
     .tile_rows = TILE_ROWS,
     .matrix_layout = matrix_layout,
     .product = product,
+    .recurrence_layout = recurrence_layout,
+    .recurrence_pack = recurrence_pack,
     .lstm_step = lstm_step,
     .add = add,
     .moments = moments,

@@ -3,9 +3,10 @@
 #error "compile this unit with -mavx2 -mfma"
 #endif
 #include <immintrin.h>
+#include <stdint.h>
 #include <string.h>
 
-enum { VL = 8, TILE_ROWS = 6, TILE_ROWS_NARROW = 12 }; /* 16 registers: 6 x 2 or 12 x 1 sums, weights, broadcast */
+enum { VL = 8, TILE_ROWS = 6, TILE_ROWS_NARROW = 12, TILE_STEPS = 1 }; /* 16 registers: 6 x 2 or 12 x 1 sums, weights, broadcast */
 typedef __m256 vf;
 
 static inline vf vf_set1(float x) { return _mm256_set1_ps(x); }
@@ -28,10 +29,8 @@ static inline vf vf_div(vf a, vf b) { return _mm256_div_ps(a, b); }
 static inline vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 static inline vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); } /* a * b + c */
-static inline vf vf_round(vf a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-static inline vf vf_pow2(vf n) { /* n integral, |n| <= 126 */
-    __m256i bits = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(bits, 23));
+static inline vf vf_from_exponent(vf a) { /* the float whose exponent field is the lowest 8 bits of a */
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a), 23));
 }
 static inline float vf_sum(vf a) {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
@@ -42,6 +41,16 @@ static inline float vf_least(vf a) {
     __m128 s = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     s = _mm_min_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_min_ss(s, _mm_shuffle_ps(s, s, 1)));
+}
+
+typedef __m256i vi; /* as many 32-bit integers */
+static inline vi vi_load(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+static inline vf vf_of(vi a) { return _mm256_cvtepi32_ps(a); }
+/* The lowest bytes of a, b and c as bytes 1, 2 and 3; byte 0 is 0. */
+static inline vi vi_low_bytes(vi a, vi b, vi c) {
+    vi low = _mm256_and_si256(_mm256_slli_epi32(a, 8), _mm256_set1_epi32(0xff00));
+    vi middle = _mm256_and_si256(_mm256_slli_epi32(b, 16), _mm256_set1_epi32(0xff0000));
+    return _mm256_or_si256(_mm256_or_si256(low, middle), _mm256_slli_epi32(c, 24));
 }
 
 typedef __m256d vd; /* half as many doubles */

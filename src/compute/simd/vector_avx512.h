@@ -3,8 +3,9 @@
 #error "compile this unit with -mavx512f"
 #endif
 #include <immintrin.h>
+#include <stdint.h>
 
-enum { VL = 16, TILE_ROWS = 12, TILE_ROWS_NARROW = 24 }; /* 32 registers: 12 x 2 or 24 x 1 sums, weights, broadcast */
+enum { VL = 16, TILE_ROWS = 12, TILE_ROWS_NARROW = 24, TILE_STEPS = 2 }; /* 32 registers: 12 x 2 or 24 x 1 sums, weights, broadcast */
 typedef __m512 vf;
 
 static inline vf vf_set1(float x) { return _mm512_set1_ps(x); }
@@ -19,10 +20,21 @@ static inline vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
 static inline vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); } /* a * b + c */
-static inline vf vf_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-static inline vf vf_pow2(vf n) { return _mm512_scalef_ps(_mm512_set1_ps(1), n); } /* n integral, |n| <= 126 */
+static inline vf vf_from_exponent(vf a) { /* the float whose exponent field is the lowest 8 bits of a */
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 23));
+}
 static inline float vf_sum(vf a) { return _mm512_reduce_add_ps(a); }
 static inline float vf_least(vf a) { return _mm512_reduce_min_ps(a); }
+
+typedef __m512i vi; /* as many 32-bit integers */
+static inline vi vi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
+static inline vf vf_of(vi a) { return _mm512_cvtepi32_ps(a); }
+/* The lowest bytes of a, b and c as bytes 1, 2 and 3; byte 0 is 0. */
+static inline vi vi_low_bytes(vi a, vi b, vi c) {
+    enum { OR_AND = 0xf8 }; /* x | (y & z) */
+    vi word = _mm512_ternarylogic_epi32(_mm512_slli_epi32(c, 24), _mm512_slli_epi32(b, 16), _mm512_set1_epi32(0xff0000), OR_AND);
+    return _mm512_ternarylogic_epi32(word, _mm512_slli_epi32(a, 8), _mm512_set1_epi32(0xff00), OR_AND);
+}
 
 typedef __m512d vd; /* half as many doubles */
 static inline vd vd_zero(void) { return _mm512_setzero_pd(); }
