@@ -4,13 +4,13 @@
 `ecdc.metrics` measures what came back. ``import ecdc.giblet`` lets programs written for giblet-responses find it there.
 """
 
-from . import metrics
+from . import hub, metrics
 from ._hrf import glover_hrf
 from ._library import EcdcError, lib as _lib
 from .audio_processor import AudioProcessor
 from .model import Decoder, Encoder, Model
 
-__all__ = ["ENCODEC_AVAILABLE", "AudioProcessor", "Decoder", "EcdcError", "Encoder", "Model", "glover_hrf", "metrics"]
+__all__ = ["ENCODEC_AVAILABLE", "AudioProcessor", "Decoder", "EcdcError", "Encoder", "Model", "glover_hrf", "hub", "metrics"]
 __version__: str = _lib.ecdc_version().decode()
 
 ENCODEC_AVAILABLE = True  # giblet's flag: whether codes can be made at all

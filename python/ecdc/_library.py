@@ -21,6 +21,8 @@ ALIGNMENTS = {"giblet": 0, "exact": 1}  # ecdc_alignment
 HRFS = {"none": 0, "causal": 1, "giblet": 2, "giblet-doc": 3}  # ecdc_hrf
 
 STOP_FUNCTION = ctypes.CFUNCTYPE(c_int, c_void_p)
+PROGRESS_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_uint64, c_uint64)
+WAITING_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_char_p, c_double)
 
 
 class Error(ctypes.Structure):
@@ -31,7 +33,8 @@ class ModelInfo(ctypes.Structure):
     _fields_ = [("name", c_char_p), ("origin", c_char_p), ("sampling_rate_hz", c_int), ("channels", c_int), ("hop", c_int),
                 ("frame_rate_hz", c_int), ("dimension", c_int), ("n_codebooks", c_int), ("codebook_size", c_int),
                 ("n_bandwidths", c_int), ("bandwidths_kbps", c_double * MAX_BANDWIDTHS), ("n_parameters", c_uint64),
-                ("chunked", c_int), ("reserved", c_int * 8)]
+                ("chunked", c_int), ("chunk_samples", c_int), ("chunk_stride", c_int), ("chunk_frames", c_int),
+                ("reserved", c_int * 5)]
 
 
 class Settings(ctypes.Structure):
@@ -74,6 +77,19 @@ class MelGrid(ctypes.Structure):
     _fields_ = [("samples", TrGrid), ("hop", c_int), ("n_mels", c_int), ("width", c_int64)]
 
 
+class HubPlan(ctypes.Structure):
+    _fields_ = [(name, c_char_p) for name in ("repository", "revision", "commit", "endpoint", "directory", "files", "licence")]
+    _fields_ += [("n_bytes", c_uint64), ("n_bytes_here", c_uint64), ("reserved", c_int * 8)]
+
+
+ANNOUNCE_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, POINTER(HubPlan))
+
+
+class HubSettings(ctypes.Structure):
+    _fields_ = [("announce", ANNOUNCE_FUNCTION), ("progress", PROGRESS_FUNCTION), ("waiting", WAITING_FUNCTION),
+                ("stop", STOP_FUNCTION), ("context", c_void_p), ("reserved", c_int * 8)]
+
+
 class Metrics(ctypes.Structure):
     _fields_ = [("stoi", c_double), ("estoi", c_double), ("snr_db", c_double), ("si_sdr_db", c_double), ("lsd_db", c_double)]
 
@@ -82,6 +98,7 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "ecdc_error": Error, "ecdc_model_info": ModelInfo, "ecdc_settings": Settings, "ecdc_reader_info": ReaderInfo,
     "ecdc_reader_settings": ReaderSettings, "ecdc_tr_grid": TrGrid, "ecdc_row_shape": RowShape, "ecdc_row_info": RowInfo,
     "ecdc_mel_settings": MelSettings, "ecdc_mel_grid": MelGrid, "ecdc_metrics": Metrics,
+    "ecdc_hub_plan": HubPlan, "ecdc_hub_settings": HubSettings,
 }
 HANDLES = ("ecdc_model", "ecdc_encoder", "ecdc_decoder", "ecdc_reader", "ecdc_row_maker", "ecdc_row_placer", "ecdc_mel", "ecdc_mel_inverse")
 
@@ -94,6 +111,8 @@ void ecdc_model_get_info(const ecdc_model *model, ecdc_model_info *info);
 const char *ecdc_model_sha256(const ecdc_model *model);
 ecdc_status ecdc_model_codebooks(const ecdc_model *model, double bandwidth_kbps, int *n_codebooks, ecdc_error *err);
 int64_t ecdc_model_frames(const ecdc_model *model, int64_t n_samples);
+ecdc_hub_settings ecdc_default_hub_settings(void);
+ecdc_status ecdc_hub_fetch(const char *name, const ecdc_hub_settings *settings, ecdc_error *err);
 ecdc_settings ecdc_default_settings(void);
 ecdc_status ecdc_encoder_new(const ecdc_model *model, const ecdc_settings *settings, ecdc_encoder **encoder, ecdc_error *err);
 void ecdc_encoder_free(ecdc_encoder *encoder);

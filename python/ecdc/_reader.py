@@ -7,24 +7,10 @@ from typing import Any, Iterator
 import numpy as np
 
 from . import _arguments
-from ._library import E_STOPPED, STOP_FUNCTION, EcdcError, ReaderInfo, byref, c_size_t, call, lib, new
+from ._interrupt import stop_function
+from ._library import E_STOPPED, EcdcError, ReaderInfo, byref, c_size_t, call, lib, new
 
 BLOCK = 15360  # samples: 48 frames, as the encoder likes them
-
-
-def _listen(caught: list[BaseException]) -> Iterator[int]:
-    """Answers the library's "shall I stop?": 1 once an exception, such as KeyboardInterrupt, has come.
-
-    A generator, because Python raises a pending interrupt as soon as code of it runs: here that is inside `try`. In a
-    function it would be before the first statement, and ctypes would only print it.
-    """
-    while True:
-        try:
-            yield 1 if caught else 0
-        except GeneratorExit:
-            return
-        except BaseException as e:
-            caught.append(e)
 
 
 class Reader:
@@ -32,11 +18,9 @@ class Reader:
 
     def __init__(self, path: Any, rate: int) -> None:
         self._caught: list[BaseException] = []
-        listener = _listen(self._caught)
-        next(listener)
         settings = lib.ecdc_default_reader_settings()
         settings.rate_hz = rate
-        settings.stop = self._stop = STOP_FUNCTION(listener.send)  # type: ignore[attr-defined]
+        settings.stop = self._stop = stop_function(self._caught)
         encoded = _arguments.input_path(path)
         try:
             self._handle = new(lib.ecdc_reader_open, lib.ecdc_reader_close, encoded, byref(settings), keeps=(self._stop,))

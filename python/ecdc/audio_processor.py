@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from fractions import Fraction
 from typing import Any, Iterator, Mapping, Union
@@ -10,7 +11,7 @@ from typing import Any, Iterator, Mapping, Union
 import numpy as np
 import pandas as pd
 
-from . import _arguments
+from . import _arguments, hub
 from ._codes import LAYOUTS, CodeRows, parameters_of
 from ._hrf import convolve
 from ._library import ALIGNMENTS, HRFS, RowInfo, byref, lib
@@ -30,13 +31,25 @@ def _warn_once(message: str, stacklevel: int = 3) -> None:
         warnings.warn(message, UserWarning, stacklevel=stacklevel)
 
 
-def _default_model() -> Model:
+def _open_model(name: Union[str, "os.PathLike[str]"]) -> Model:
+    """A model that is here, or else one of the hub, which is then downloaded."""
     try:
-        return Model(HUB_MODEL)
+        return Model(name)
     except ValueError:
+        if not re.fullmatch(r"\w[\w.-]*/[\w.-]+(@.+)?", os.fspath(name)) or os.path.exists(name):
+            raise
+    hub.fetch(os.fspath(name))
+    return Model(name)
+
+
+def _default_model() -> Model:
+    """The published model from the cache, else from the hub, else the embedded one."""
+    try:
+        return _open_model(HUB_MODEL)
+    except ValueError as e:
         model = Model("default")
-        warnings.warn(f"{HUB_MODEL} is not in the local cache of Hugging Face models: the embedded model {model.name} takes its "
-                      "place. Its codes are other ones; model='default' asks for it without this warning", UserWarning, stacklevel=3)
+        warnings.warn(f"{e}: the embedded model {model.name} takes the place of {HUB_MODEL}. Its codes are other ones; "
+                      "model='default' asks for it without this warning", UserWarning, stacklevel=3)
         return model
 
 
@@ -61,8 +74,8 @@ class AudioProcessor:
     device : {'cpu', 'cuda'}
         There is no CUDA backend: 'cuda' warns once and computes equal codes on the CPU.
     model : str or path, optional
-        As for `Model`. Default: ``facebook/encodec_24khz`` from the local cache or, with a UserWarning that names both, the
-        embedded model.
+        As for `Model`. Default: ``facebook/encodec_24khz`` from the local cache or, once, from the hub (`ecdc.hub.fetch`);
+        where that fails, with a UserWarning that names both, the embedded model.
     n_codebooks : int, optional
         1 ... what the bandwidth gives (the default).
     layout : {'codes', 'flat', 'giblet'}
@@ -132,7 +145,7 @@ class AudioProcessor:
         self.encodec_model: Model | None = None
         if self.mode != "mel":
             try:
-                self.encodec_model = _default_model() if model is None else Model(model)
+                self.encodec_model = _default_model() if model is None else _open_model(model)
             except (ValueError, OSError) as e:
                 if fallback == "raise":
                     raise

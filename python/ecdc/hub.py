@@ -1,0 +1,60 @@
+"""Models from the Hugging Face hub, in the cache that `huggingface_hub` uses."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from ._interrupt import stop_function
+from ._library import ANNOUNCE_FUNCTION, PROGRESS_FUNCTION, EcdcError, byref, call, lib
+
+
+def fetch(name: str = "facebook/encodec_24khz", *, quiet: bool = False) -> None:
+    """Downloads a model into the local cache, or brings it up to date there; then `Model` finds it without a network.
+
+    Parameters
+    ----------
+    name : str
+        ``"organisation/name"`` or ``"organisation/name@revision"``.
+    quiet : bool
+        False: before it starts, a line on standard error says what is fetched, how large, where to and under which licence; on a
+        terminal progress follows.
+
+    Raises
+    ------
+    EcdcError
+        The hub does not have it or cannot be reached, ``HF_HUB_OFFLINE`` is set and the cache lacks it, a checksum is wrong. The
+        message says what to do.
+
+    Notes
+    -----
+    The variables of `huggingface_hub` count: ``HF_HOME``, ``HF_HUB_CACHE``, ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HUB_OFFLINE``.
+    """
+    caught: list[BaseException] = []
+    settings = lib.ecdc_default_hub_settings()
+    settings.stop = stop = stop_function(caught)
+    announce, progress = ANNOUNCE_FUNCTION(_announce), PROGRESS_FUNCTION(_progress)
+    if not quiet:
+        settings.announce = announce
+        if sys.stderr.isatty():
+            settings.progress = progress
+    try:
+        call(lib.ecdc_hub_fetch, os.fsencode(name), byref(settings))
+    except EcdcError:
+        if caught:
+            raise caught[0]
+        raise
+    finally:
+        del stop, announce, progress  # until here the library may call them
+
+
+def _announce(_: Any, plan: Any) -> None:
+    p = plan.contents
+    licence = p.licence.decode() or "none stated"
+    print(f"ecdc: downloading {p.repository.decode()} ({p.files.decode()}; {p.n_bytes / 1e6:.1f} MB, licence: {licence}) from "
+          f"{p.endpoint.decode()} to {os.fsdecode(p.directory)}", file=sys.stderr)
+
+
+def _progress(_: Any, done: int, whole: int) -> None:
+    print(f"\recdc: {done / 1e6:.1f} of {whole / 1e6:.1f} MB", end="\n" if done == whole else "", file=sys.stderr, flush=True)
