@@ -107,7 +107,8 @@ static void entries_are_read_in_pieces(void **state) {
     ecdc_error err;
     free(bytes);
     assert_int_equal(archive_open(in_directory(*state, "good.zip"), &a, NULL), ECDC_OK);
-    assert_true(archive_find(a, "c.txt", &which) && archive_find(a, "a/zeros", &zeros));
+    assert_true(archive_find(a, "c.txt", &which));
+    assert_true(archive_find(a, "a/zeros", &zeros));
     assert_int_equal(archive_stream_open(a, which, &s, NULL), ECDC_OK);
     assert_int_equal(archive_stream_open(a, zeros, &t, NULL), ECDC_OK);
     for (size_t i = 0; i < 25; i += 5) {
