@@ -1,0 +1,96 @@
+"""Measures a model on recordings: STOI, SNR and wide-band PESQ at each bandwidth, entropy and use of the codebooks, and Opus at
+6 and 12 kbps on the same files. Prints a table in Markdown.
+
+Usage: evaluate.py --ecdc build/ecdc --model DIR|default [--opus] RECORDING ...
+
+Sound goes through the `ecdc` command. STOI and PESQ come from the packages pystoi and pesq; PESQ is taken at 16 kHz.
+"""
+
+import argparse
+import os
+import subprocess
+import tempfile
+
+import numpy as np
+import pesq
+import pystoi
+import soundfile
+import soxr
+
+RATE_HZ = 24000
+BANDWIDTHS_KBPS = [1.5, 3, 6, 12, 24]
+OPUS_KBPS = [6, 12]
+
+
+def run(*words):
+    subprocess.run([str(w) for w in words], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def measures(reference, decoded):
+    """(STOI, SNR in dB, PESQ) of float signals at RATE_HZ, cut to the shorter."""
+    n = min(len(reference), len(decoded))
+    x, y = reference[:n], decoded[:n]
+    snr_db = 10 * np.log10(np.sum(x**2) / np.sum((x - y) ** 2))
+    narrow = [soxr.resample(s, RATE_HZ, 16000) for s in (x, y)]
+    return pystoi.stoi(x, y, RATE_HZ), snr_db, pesq.pesq(16000, *narrow, "wb")
+
+
+def through_ecdc(arguments, source, folder, kbps):
+    codes, wav = os.path.join(folder, "codes.npy"), os.path.join(folder, "decoded.wav")
+    run(arguments.ecdc, "encode", source, "-m", arguments.model, "-b", kbps, "-q", "-f", "-o", codes)
+    run(arguments.ecdc, "decode", codes, "-m", arguments.model, "-q", "-f", "--float", "-o", wav)
+    return np.load(codes), soundfile.read(wav, dtype="float64")[0]
+
+
+def through_opus(source, folder, kbps):
+    packed, wav = os.path.join(folder, "packed.opus"), os.path.join(folder, "opus.wav")
+    run("ffmpeg", "-v", "error", "-y", "-i", source, "-ac", 1, "-c:a", "libopus", "-b:a", f"{kbps}k", packed)
+    run("ffmpeg", "-v", "error", "-y", "-i", packed, "-ar", RATE_HZ, "-c:a", "pcm_f32le", wav)
+    return soundfile.read(wav, dtype="float64")[0]
+
+
+def row(name, results):
+    print("|", name, "|", " | ".join(f"{a:.3f} / {b:.1f} / {c:.2f}" for a, b, c in results), "|")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--ecdc", required=True)
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--opus", action="store_true")
+    parser.add_argument("recordings", nargs="+")
+    arguments = parser.parse_args()
+
+    all_codes, means, opus = [], [], []
+    print("| STOI / SNR dB / PESQ |", " | ".join(f"{b} kbps" for b in BANDWIDTHS_KBPS), "|")
+    print("|" + "---|" * (len(BANDWIDTHS_KBPS) + 1))
+    with tempfile.TemporaryDirectory() as folder:
+        for path in arguments.recordings:
+            source = os.path.join(folder, "source.wav") # what the model is given: mono at its rate
+            run("ffmpeg", "-v", "error", "-y", "-i", path, "-ac", 1, "-af", "aresample=resampler=soxr", "-ar", RATE_HZ,
+                "-c:a", "pcm_f32le", source)
+            reference = soundfile.read(source, dtype="float64")[0]
+            results = []
+            for kbps in BANDWIDTHS_KBPS:
+                codes, decoded = through_ecdc(arguments, source, folder, kbps)
+                results.append(measures(reference, decoded))
+            all_codes.append(codes)
+            means.append(results)
+            row(os.path.basename(path), results)
+            if arguments.opus:
+                opus.append([measures(reference, through_opus(source, folder, kbps)) for kbps in OPUS_KBPS])
+    row("mean", np.mean(means, 0))
+    if opus:
+        print(f"\nOpus, mean at {OPUS_KBPS} kbps:", ["{:.3f} / {:.1f} / {:.2f}".format(*r) for r in np.mean(opus, 0)])
+    codes = np.concatenate(all_codes, 1)
+    entropies, unused = [], []
+    for book in codes:
+        share = np.bincount(book, minlength=1024) / len(book)
+        entropies.append(-(share[share > 0] * np.log2(share[share > 0])).sum())
+        unused.append(np.mean(share == 0))
+    print(f"\nCodes of {codes.shape[1]} frames: entropy per codebook {min(entropies):.2f} ... {max(entropies):.2f} bits "
+          f"(mean {np.mean(entropies):.2f}), unused entries {min(unused):.1%} ... {max(unused):.1%}")
+
+
+if __name__ == "__main__":
+    main()
