@@ -330,8 +330,8 @@ const struct command command_features = {
     .name = "features",
     .arguments = "IN -o OUT.npy",
     .summary = "codes on the TR grid, with OUT.tsv and OUT.json beside them",
-    .options = "output format overwrite track partial-input model bandwidth codebooks tr max-trs layout alignment partial mode hrf dtype threads "
-               "precision cpu json",
+    .options = "output format overwrite track partial-input model bandwidth codebooks tr max-trs layout alignment partial mode "
+               "hrf dtype threads precision cpu json",
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run,

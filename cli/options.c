@@ -21,8 +21,8 @@ struct option_row {
 };
 
 enum {
-    OPT_FORMAT = FIRST_LONG, OPT_TRACK, OPT_PARTIAL_INPUT, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR, OPT_MAX_TRS, OPT_CODEBOOKS,
-    OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE, OPT_SECONDS, OPT_REPEATS
+    OPT_FORMAT = FIRST_LONG, OPT_TRACK, OPT_PARTIAL_INPUT, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR,
+    OPT_MAX_TRS, OPT_CODEBOOKS, OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE, OPT_SECONDS, OPT_REPEATS
 };
 
 static const struct option_row rows[] = {
@@ -235,13 +235,16 @@ static int set(struct options *o, int key, const char *v) {
 }
 
 int options_parse(const struct command *command, int argc, char **argv, struct options *o) {
-    *o = (struct options){.model = "default", .bandwidth_kbps = 3, .tr = "1.5", .max_trs = -1, .track = -1, .seconds = 20, .repeats = 5};
+    *o = (struct options){.model = "default", .bandwidth_kbps = 3, .tr = "1.5", .max_trs = -1, .track = -1,
+                          .seconds = 20, .repeats = 5};
     struct option known[MAX_OPTIONS] = {{0}};
     char letters[2 * MAX_OPTIONS + 2] = ":", *letter = letters + 1;
     size_t n = 0;
     for (size_t i = 0; i < N_ROWS; i++) {
-        if (!takes(command, rows[i].name))
+        if (!takes(command, rows[i].name)) { /* known all the same, or getopt would take it for a short form of another */
+            known[n++] = (struct option){rows[i].name, optional_argument, NULL, '?'};
             continue;
+        }
         known[n++] = (struct option){rows[i].name, rows[i].value ? required_argument : no_argument, NULL, rows[i].key};
         if (rows[i].key < FIRST_LONG) {
             *letter++ = (char)rows[i].key;
@@ -249,7 +252,7 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
                 *letter++ = ':';
         }
     }
-    opterr = 0;
+    opterr = optopt = 0;
     for (int key; (key = getopt_long(argc, argv, letters, known, NULL)) != -1;) {
         if (key == ':')
             return report_usage("%s: %s needs a value; ecdc %s --help lists the options", command->name, argv[optind - 1],

@@ -21,8 +21,8 @@ struct timeline {
 
 /* Takes the first block, so that first_at is known. `source` stays the caller's. */
 ecdc_status timeline_init(struct timeline *t, struct decoder *source, ecdc_error *err);
-/* The next n samples per channel, interleaved, valid until the next call; *n is 0 only at the end. Constant memory: gaps come in pieces. Fails as
- * decoder_next does, and with ECDC_E_FORMAT where silence would exceed 24 hours. */
+/* The next n samples per channel, interleaved, valid until the next call; *n is 0 only at the end. Constant
+ * memory: gaps come in pieces. Fails as decoder_next does, and with ECDC_E_FORMAT where silence would exceed 24 hours. */
 ecdc_status timeline_next(struct timeline *t, const float **samples, size_t *n, ecdc_error *err);
 
 #endif

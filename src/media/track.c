@@ -93,8 +93,8 @@ static ecdc_status open_format(struct track *t, const char *url, ecdc_error *err
     if (seekable && is_format(format, "ogg"))
         t->end_is_missing = claim_ogg_is_cut(t->io);
     if (seekable && is_format(format, "mp4") && !claim_mp4_has_index(t->io))
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: has no index (moov), or a part of one, without which nothing in it can be read: it is cut "
-                         "short, or its recording was never finished", t->name);
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: has no index (moov), or a part of one, without which nothing in it can be "
+                         "read: it is cut short, or its recording was never finished", t->name);
 
     if (!(t->format = avformat_alloc_context()))
         return ecdc_fail_memory(err, "a media file");

@@ -136,7 +136,8 @@ def test_description(ecdc, sounds):
     data = (ecdc.cwd / "out.npy").read_bytes()
     given = about.pop("input")
     assert given.pop("gaps")["count"] == 0 and given.pop("overlaps")["count"] == 0
-    assert given == {"path": str(path), "size": path.stat().st_size, "mtime": int(path.stat().st_mtime), "audio_start": 0}
+    assert given == {"path": str(path), "size": path.stat().st_size, "mtime": int(path.stat().st_mtime), "audio_start": 0,
+                     "track": 0, "partial": False}
     expected = {
         "version": ecdc("--version").text.split()[1], "model": {"name": model["name"], "sha256": model["sha256"]},
         "mode": "encodec", "layout": "codes", "alignment": "exact", "tr": 0.72, "bandwidth": 6, "n_codebooks": 5,

@@ -19,7 +19,9 @@ def test_info_of_a_sound(ecdc, sounds):
     r = ecdc("info", sounds["stereo.wav"], "--json")
     assert r.stderr == ""
     assert r.json == {"kind": "audio", "sample_rate": 48000, "channels": 2, "samples": 57601, "duration": 57601 / 48000,
-                      "n_trs": 0, "tr": 1.5, "audio_start": 0}
+                      "n_trs": 0, "tr": 1.5, "audio_start": 0, "partial": False, "track": 0,
+                      "tracks": [{"track": 0, "stream": 0, "codec": "pcm_s16le", "language": "", "title": "",
+                                  "sample_rate": 48000, "channels": 2, "default": False}]}
     assert ecdc("info", sounds["stereo.wav"], "--json", "--tr", "2/5").json["n_trs"] == 3
     assert ecdc("info", SPEECH, "--json").json["n_trs"] == 7
 
@@ -74,7 +76,10 @@ def test_info_for_people(ecdc, sounds):
         "duration       1.2499583333333333\n"
         "n_trs          0\n"
         "tr             1.5\n"
-        "audio_start    0\n")
+        "audio_start    0\n"
+        "partial        false\n"
+        "track          0\n"
+        "tracks         track 0 stream 0 codec pcm_s16le sample_rate 24000 channels 1 default false\n")
 
 
 # ------------------------------------------------------------------------------------------------- compare --
