@@ -245,7 +245,7 @@ SHAPES = {
     "no residual layers": dict(num_residual_layers=0),
     "dilated, identity": dict(use_conv_shortcut=False, num_residual_layers=3, dilation_growth_rate=3, residual_kernel_size=5),
     "dilated": dict(num_residual_layers=2, compress=4),
-    "odd widths": dict(num_filters=3, hidden_size=9, codebook_dim=9, num_lstm_layers=1),
+    "odd widths": dict(num_filters=5, hidden_size=9, codebook_dim=9, num_lstm_layers=1),
 }
 SHAPE_LENGTHS = [1, 41, 1801, 2001, 4900]
 
