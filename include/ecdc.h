@@ -106,7 +106,7 @@ typedef struct ecdc_model ecdc_model;
 #define ECDC_MAX_BANDWIDTHS 16
 
 typedef struct ecdc_model_info {
-    const char *name;          /**< "ecdc-mini-24khz-interim", "encodec_24khz", a directory's name ...; the model's */
+    const char *name;          /**< "ecdc-mini-24khz", "encodec_24khz", a directory's name ...; the model's */
     const char *origin;        /**< the path it was read from, "embedded" or "generated"; the model's */
     int sampling_rate_hz;      /**< 24000 */
     int channels;              /**< 1 */

@@ -91,21 +91,3 @@ def tensors(net, part):
             for key, value in module.named_parameters():
                 out[f"{part}.layers.{name.split('.')[0]}.lstm.{key}"] = value.detach()
     return out
-
-
-def load_tensors(net, part, named):
-    """The reverse of `tensors`: copies a file's tensors into the network."""
-    for name, module in net.named_modules():
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            index, *inner = name.split(".")
-            place = {("conv",): "conv", ("narrow", "conv"): "block.1.conv", ("widen", "conv"): "block.3.conv",
-                     ("shortcut", "conv"): "shortcut.conv"}[tuple(inner)]
-            prefix = f"{part}.layers.{index}.{place}"
-            g, v = (named[f"{prefix}.parametrizations.weight.original{i}"].float() for i in (0, 1))
-            with torch.no_grad():
-                module.weight.copy_((v * g / torch.linalg.vector_norm(v, dim=(1, 2), keepdim=True))[:, :, None])
-                module.bias.copy_(named[prefix + ".bias"])
-        elif isinstance(module, nn.LSTM):
-            for key, value in module.named_parameters():
-                with torch.no_grad():
-                    value.copy_(named[f"{part}.layers.{name.split('.')[0]}.lstm.{key}"])

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /* Files and .ecdc headers carry this name; it changes with the weights. */
-#define EMBEDDED_NAME "ecdc-mini-24khz-interim"
+#define EMBEDDED_NAME "ecdc-mini-24khz"
 
 struct embedded_model {
     const char *config; /* config.json, not terminated */

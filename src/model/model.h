@@ -9,7 +9,7 @@
 struct network; /* packed weights, model/network.h */
 
 struct ecdc_model {
-    char *name;     /* for files: "ecdc-mini-24khz-interim", "encodec_24khz", the directory's name ... */
+    char *name;     /* for files: "ecdc-mini-24khz", "encodec_24khz", the directory's name ... */
     char *origin;   /* path of the weight file, "embedded" or "generated" */
     bool published; /* opened as facebook/encodec_*, or a published .th: every EnCodec implementation knows the name */
     struct config config;

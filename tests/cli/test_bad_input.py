@@ -340,8 +340,8 @@ def test_file_of_another_version(ecdc, whole):
 def test_file_of_another_model(ecdc, whole):
     header, payload = files.split_ecdc(whole)
     other = files.write_ecdc({**header, "sha": "0123456789abcdef"}, payload)
-    says = "was made with the model ecdc-mini-24khz-interim (SHA-256 0123456789abcdef...), not with"
-    says = says.replace("ecdc-mini-24khz-interim", header["m"])
+    says = "was made with the model ecdc-mini-24khz (SHA-256 0123456789abcdef...), not with"
+    says = says.replace("ecdc-mini-24khz", header["m"])
     refuse_file(ecdc, other, says)
     refuse_file(ecdc, other, "other weights turn its codes into noise", "-m", "default")
     (ecdc.cwd / "in.ecdc").write_bytes(other)
