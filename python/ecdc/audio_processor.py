@@ -46,7 +46,7 @@ def _default_model() -> Model:
     """The published model from the cache, else from the hub, else the embedded one."""
     try:
         return _open_model(HUB_MODEL)
-    except ValueError as e:
+    except (ValueError, OSError) as e:  # the hub refuses, or there is no network
         model = Model("default")
         warnings.warn(f"{e}: the embedded model {model.name} takes the place of {HUB_MODEL}. Its codes are other ones; "
                       "model='default' asks for it without this warning", UserWarning, stacklevel=3)

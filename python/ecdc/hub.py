@@ -24,8 +24,10 @@ def fetch(name: str = "facebook/encodec_24khz", *, quiet: bool = False) -> None:
     Raises
     ------
     EcdcError
-        The hub does not have it or cannot be reached, ``HF_HUB_OFFLINE`` is set and the cache lacks it, a checksum is wrong. The
-        message says what to do.
+        The hub does not have it, ``HF_HUB_OFFLINE`` is set and the cache lacks it, a checksum is wrong. The message says what to
+        do, as it does for OSError:
+    OSError
+        The hub cannot be reached, the disk is full.
 
     Notes
     -----

@@ -87,7 +87,7 @@ def test_pip_install_in_a_fresh_environment(tmp_path):
     (work / "data").mkdir(parents=True)
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
     env = {k: v for k, v in os.environ.items() if not k.startswith(("ECDC", "HF_", "PYTHON"))}
-    env.update(HF_HOME=str(tmp_path / "no-hub"), PIP_DISABLE_PIP_VERSION_CHECK="1")
+    env.update(HF_HOME=str(tmp_path / "no-hub"), HF_HUB_OFFLINE="1", PIP_DISABLE_PIP_VERSION_CHECK="1")
 
     def run(*args):
         done = subprocess.run([str(a) for a in args], cwd=work, env=env, capture_output=True, text=True, timeout=900)

@@ -132,8 +132,8 @@ def test_giblets_rows_are_decoded_without_the_codebooks_that_do_not_exist(tmp_pa
         np.testing.assert_array_equal(read_wav(tmp_path / f"{other}.wav")[1], read_wav(tmp_path / "a.wav")[1])
 
 
-def test_clipping_is_reported(tmp_path):
-    p = processor(model="default")
+def test_clipping_is_reported(tmp_path, loud_model):
+    p = processor(model=loud_model)
     square = np.sign(np.sin(np.arange(72000) / 40)) * 2
     features, _ = p.audio_to_features((square, 24000))
     with pytest.warns(UserWarning, match=r"a.wav: \d+ of 72000 samples were clipped") as caught:

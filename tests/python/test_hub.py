@@ -54,6 +54,13 @@ def test_offline_the_embedded_model_takes_its_place(monkeypatch):
     assert processor.encodec_model.origin == "embedded"
 
 
+def test_without_a_network_too(hub, monkeypatch):
+    hub.close()
+    with pytest.warns(UserWarning, match=r"no connection to(?s:.*)the embedded model .* takes the place of facebook/encodec_24khz"):
+        processor = ecdc.AudioProcessor()
+    assert processor.encodec_model.origin == "embedded" and processor.use_encodec
+
+
 def test_what_the_hub_does_not_have(hub):
     with pytest.raises(ecdc.EcdcError, match="some-lab/absent"):
         ecdc.hub.fetch("some-lab/absent", quiet=True)
