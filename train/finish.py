@@ -9,7 +9,6 @@ import os
 import sys
 import tomllib
 
-import torch
 from safetensors.torch import save_file
 
 import losses

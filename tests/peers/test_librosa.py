@@ -9,7 +9,7 @@ import make_stoi
 import numpy as np
 import pystoi
 import pytest
-from compare import ROOT, write_wav
+from compare import ROOT
 from library import Library
 
 RATE, HOP = make_features.RATE, make_features.HOP
