@@ -849,7 +849,7 @@ typedef struct ecdc_mask_vote {
  *  for a constant voxel (where numpy's may be a rounding error).
  *  @param votes     one per scan, in the order of the paths; NULL: not wanted
  *  @param settings  NULL for the defaults
- *  Memory: 25 bytes per voxel of the space and thread. Fails as ecdc_nifti_open does; with ECDC_E_FORMAT (a single volume where a
+ *  Memory: 40 bytes per voxel of the space and thread. Fails as ecdc_nifti_open does; with ECDC_E_FORMAT (a single volume where a
  *  series is needed; a scan whose space differs from the first one's: in shape, or in the place of a voxel by more than 1 % of a
  *  voxel; a scan in which nothing varies; an empty mask), ECDC_E_ARGUMENT (no paths, settings), ECDC_E_STOPPED, ECDC_E_MEMORY. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mask_share(const char *const *paths, size_t n_paths, const ecdc_scan_settings *settings,

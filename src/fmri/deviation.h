@@ -1,0 +1,35 @@
+/* Sums over time of many numbers at once, for their means and standard deviations. */
+#ifndef ECDC_FMRI_DEVIATION_H
+#define ECDC_FMRI_DEVIATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+
+/* Everything is summed as difference from the first number, in double: for integers the sums are exact, a constant has
+ * exactly 0, and no level, however high, takes digits from the variance. */
+struct deviation {
+    double first, sum, squares;
+};
+
+static inline void deviation_begin(struct deviation *d, double number) {
+    *d = (struct deviation){.first = number};
+}
+
+static inline void deviation_add(struct deviation *d, double number) {
+    double difference = number - d->first;
+    d->sum += difference;
+    d->squares += difference * difference;
+}
+
+/* Of n numbers: the mean's difference from the first; the standard deviation (population), not finite where a number was not. */
+static inline double deviation_mean(const struct deviation *d, double n) {
+    return d->sum / n;
+}
+double deviation_of(const struct deviation *d, double n);
+
+/* numpy.percentile(values, percent), linear; n is 1 or more. Sorts the values. */
+double percentile(double *values, size_t n, double percent);
+
+#endif
