@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
+#include "base/sha256.h"
 #include "base/status.h"
 #include "json_out.h"
 #include "paths.h"
@@ -97,7 +98,7 @@ cJSON *features_out_describe(const struct features_out *f, const ecdc_tr_grid *g
     return json;
 }
 
-ecdc_status features_out_hash(struct output *o, char hex[SHA256_TEXT], ecdc_error *err) {
+static ecdc_status hash_output(struct output *o, char hex[SHA256_TEXT], ecdc_error *err) {
     unsigned char block[16384];
     struct sha256 *sha = sha256_new();
     bool hashed = sha != NULL;
@@ -115,7 +116,7 @@ ecdc_status features_out_hash(struct output *o, char hex[SHA256_TEXT], ecdc_erro
 
 static ecdc_status write_description(struct features_out *f, cJSON *json, ecdc_error *err) {
     char sha256[SHA256_TEXT];
-    ecdc_status status = features_out_hash(f->npy, sha256, err);
+    ecdc_status status = hash_output(f->npy, sha256, err);
     if (status != ECDC_OK)
         return status;
     cJSON *npy = cJSON_AddObjectToObject(json, "npy");

@@ -4,7 +4,6 @@
 
 #include <cjson/cJSON.h>
 
-#include "base/sha256.h"
 #include "encode_stream.h"
 #include "media/npy.h"
 
@@ -29,9 +28,6 @@ cJSON *features_out_describe(const struct features_out *f, const ecdc_tr_grid *g
 /* Adds the array's size and SHA-256 to the description, which is freed in every case, completes the files and puts them in
  * place, the array last. */
 ecdc_status features_out_finish(struct features_out *f, cJSON *description, ecdc_error *err);
-
-/* SHA-256 of what was written. */
-ecdc_status features_out_hash(struct output *o, char hex[SHA256_TEXT], ecdc_error *err);
 
 /* A note on stderr such as "7 TRs x 4 codebooks x 112 frames", or the JSON that was asked for, to which `json` may bring
  * members; it is freed. */

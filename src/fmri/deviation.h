@@ -23,10 +23,7 @@ static inline void deviation_add(struct deviation *d, double number) {
     d->squares += difference * difference;
 }
 
-/* Of n numbers: the mean's difference from the first; the standard deviation (population), not finite where a number was not. */
-static inline double deviation_mean(const struct deviation *d, double n) {
-    return d->sum / n;
-}
+/* The standard deviation (population) of n numbers; not finite where one of them was not. */
 double deviation_of(const struct deviation *d, double n);
 
 /* numpy.percentile(values, percent), linear; n is 1 or more. Sorts the values. */

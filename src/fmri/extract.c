@@ -9,15 +9,18 @@
 #include "fmri/nifti.h"
 #include "fmri/scan_settings.h"
 
+enum {
+    PIECE = 2048, /* voxels of a volume that are converted at once, in the nearest cache */
+    BLOCK = 256   /* voxels that are finished at once: all their TRs stay in the next one */
+};
+
 struct extraction {
     ecdc_nifti *nifti;
     const ecdc_mask *mask;
     const ecdc_scan_settings *settings;
     int64_t n_trs;
-    unsigned char *packed;        /* a volume's numbers of the mask, as the file has them */
-    double *numbers;              /* the same, scaled */
-    struct deviation *deviations; /* of the finite ones */
-    int64_t *missing;             /* per voxel: numbers that were not finite; NULL while there is none */
+    double *first;     /* per voxel its first finite number, which zscore subtracts before it rounds to float32; else NULL */
+    bool some_missing; /* a number was not finite, and is NaN in the series until finish_block */
 };
 
 /* Whether a float32 can hold it. */
@@ -32,60 +35,47 @@ static bool all_fit(const double *numbers, size_t n) {
     return all;
 }
 
-/* A row whose numbers all fit, with nothing missing before it. With zscore the difference from the first is kept: rounded
- * to float32 it has more digits than the number would. */
-static void add_row(struct extraction *e, int64_t tr, float *row) {
-    struct deviation *d = e->deviations;
-    size_t n = e->mask->n;
-    if (tr == 0)
-        for (size_t v = 0; v < n; v++)
-            deviation_begin(&d[v], e->numbers[v]);
-    else
-        for (size_t v = 0; v < n; v++)
-            deviation_add(&d[v], e->numbers[v]);
-    if (e->settings->zscore)
-        for (size_t v = 0; v < n; v++)
-            row[v] = (float)(e->numbers[v] - d[v].first);
-    else
-        for (size_t v = 0; v < n; v++)
-            row[v] = (float)e->numbers[v];
+/* Differences from the first number: rounded to float32 they have more digits than the numbers would. */
+static void store(struct extraction *e, int64_t tr, const double *numbers, size_t at, size_t n, float *row) {
+    double *first = e->first ? e->first + at : NULL;
+    if (!e->some_missing && all_fit(numbers, n)) {
+        for (size_t v = 0; first && tr == 0 && v < n; v++)
+            first[v] = numbers[v];
+        if (first)
+            for (size_t v = 0; v < n; v++)
+                row[v] = (float)(numbers[v] - first[v]);
+        else
+            for (size_t v = 0; v < n; v++)
+                row[v] = (float)numbers[v];
+        return;
+    }
+    e->some_missing = true;
+    for (size_t v = 0; v < n; v++) {
+        bool fine = fits(numbers[v]);
+        if (first && (tr == 0 || isnan(first[v])))
+            first[v] = fine ? numbers[v] : NAN;
+        row[v] = fine ? (float)(first ? numbers[v] - first[v] : numbers[v]) : NAN;
+    }
 }
 
-/* The same voxel by voxel; what is missing becomes NaN until fill_missing. */
-static ecdc_status add_row_with_missing(struct extraction *e, int64_t tr, float *row, ecdc_error *err) {
-    if (!e->missing && !(e->missing = ecdc_alloc_zeros(e->mask->n, sizeof *e->missing)))
-        return ecdc_fail_memory(err, "a series");
-    for (size_t v = 0; v < e->mask->n; v++) {
-        struct deviation *d = &e->deviations[v];
-        double number = e->numbers[v];
-        if (!fits(number)) {
-            e->missing[v]++;
-            row[v] = NAN;
-            continue;
-        }
-        if (e->missing[v] == tr) /* the voxel's first */
-            deviation_begin(d, number);
-        else
-            deviation_add(d, number);
-        row[v] = (float)(e->settings->zscore ? number - d->first : number);
+static void read_row(struct extraction *e, int64_t tr, float *row) {
+    unsigned char packed[PIECE * sizeof(double)];
+    double numbers[PIECE];
+    for (size_t at = 0; at < e->mask->n; at += PIECE) {
+        size_t n = e->mask->n - at < PIECE ? e->mask->n - at : PIECE;
+        nifti_gather(e->nifti, e->mask->places + at, packed, n);
+        nifti_to_double(e->nifti, packed, numbers, n);
+        store(e, tr, numbers, at, n, row + at);
     }
-    return ECDC_OK;
 }
 
 static ecdc_status read_rows(struct extraction *e, float *series, ecdc_error *err) {
     const ecdc_scan_settings *s = e->settings;
-    size_t n = e->mask->n;
     for (int64_t tr = 0; tr < e->n_trs; tr++) {
-        float *row = series + (size_t)tr * n;
         ecdc_status status = nifti_read_raw(e->nifti, err);
         if (status != ECDC_OK)
             return status;
-        nifti_gather(e->nifti, e->mask->places, e->packed, n);
-        nifti_to_double(e->nifti, e->packed, e->numbers, n);
-        if (!e->missing && all_fit(e->numbers, n))
-            add_row(e, tr, row);
-        else if ((status = add_row_with_missing(e, tr, row, err)) != ECDC_OK)
-            return status;
+        read_row(e, tr, series + (size_t)tr * e->mask->n);
         if (s->progress)
             s->progress(s->context, (double)(tr + 1) / (double)e->n_trs);
         if (s->stop && s->stop(s->context))
@@ -94,33 +84,66 @@ static ecdc_status read_rows(struct extraction *e, float *series, ecdc_error *er
     return ECDC_OK;
 }
 
-/* Per voxel, in its deviation: what to subtract (sum), what to multiply by (squares), and what stands for a missing number
- * (first). */
-static void finish_voxels(struct extraction *e, ecdc_extraction *report) {
-    for (size_t v = 0; v < e->mask->n; v++) {
-        struct deviation *d = &e->deviations[v];
-        int64_t missing = e->missing ? e->missing[v] : 0;
-        double n = (double)(e->n_trs - missing);
-        report->n_not_finite += missing;
-        report->n_voxels_not_finite += missing > 0;
-        double mean = n > 0 ? deviation_mean(d, n) : 0, deviation = n > 0 ? deviation_of(d, n) : 0;
-        report->n_constant += deviation == 0;
-        *d = (struct deviation){
-            .first = e->settings->zscore || n == 0 ? 0 : d->first + mean, .sum = mean, .squares = deviation == 0 ? 1 : 1 / deviation};
+/* What is known of a block's voxels once all of its TRs are read. */
+struct block {
+    double sum[BLOCK], squares[BLOCK]; /* of differences from the first */
+    float first[BLOCK];                /* finite number of the series; 0 where there is none */
+    int64_t count[BLOCK];              /* finite numbers */
+};
+
+static void find_first(const struct extraction *e, const float *series, size_t n, struct block *b) {
+    for (size_t v = 0; v < n; v++) {
+        b->sum[v] = b->squares[v] = 0;
+        b->first[v] = series[v];
+        b->count[v] = e->n_trs;
+        for (int64_t tr = 1; tr < e->n_trs && isnan(b->first[v]); tr++)
+            b->first[v] = series[(size_t)tr * e->mask->n + v];
+        if (isnan(b->first[v]))
+            b->first[v] = 0;
     }
 }
 
-static void finish_rows(const struct extraction *e, float *series) {
-    const struct deviation *d = e->deviations;
-    size_t n = e->mask->n;
-    for (int64_t tr = 0; tr < e->n_trs && (e->missing || e->settings->zscore); tr++) {
-        float *row = series + (size_t)tr * n;
-        if (e->settings->zscore)
-            for (size_t v = 0; v < n; v++)
-                row[v] = (float)((row[v] - d[v].sum) * d[v].squares);
-        for (size_t v = 0; e->missing && v < n; v++)
-            if (e->missing[v] > 0 && isnan(row[v]))
-                row[v] = (float)d[v].first;
+static void sum_block(const struct extraction *e, const float *series, size_t n, struct block *b) {
+    find_first(e, series, n, b);
+    for (int64_t tr = 0; tr < e->n_trs; tr++) {
+        const float *row = series + (size_t)tr * e->mask->n;
+        for (size_t v = 0; !e->some_missing && v < n; v++) {
+            double difference = (double)row[v] - (double)b->first[v];
+            b->sum[v] += difference;
+            b->squares[v] += difference * difference;
+        }
+        for (size_t v = 0; e->some_missing && v < n; v++) {
+            bool missing = isnan(row[v]);
+            double difference = missing ? 0 : (double)row[v] - (double)b->first[v];
+            b->count[v] -= missing;
+            b->sum[v] += difference;
+            b->squares[v] += difference * difference;
+        }
+    }
+}
+
+/* With all TRs of n voxels read: the report, z-scores, and what stands for missing numbers. */
+static void finish_block(const struct extraction *e, float *series, size_t n, ecdc_extraction *report) {
+    struct block b;
+    double mean[BLOCK], scale[BLOCK];
+    bool zscore = e->settings->zscore;
+    sum_block(e, series, n, &b);
+    for (size_t v = 0; v < n; v++) {
+        const struct deviation d = {b.first[v], b.sum[v], b.squares[v]};
+        double count = (double)b.count[v], deviation = count > 0 ? deviation_of(&d, count) : 0;
+        report->n_constant += deviation == 0;
+        report->n_not_finite += e->n_trs - b.count[v];
+        report->n_voxels_not_finite += b.count[v] < e->n_trs;
+        mean[v] = count > 0 ? d.first + d.sum / count : 0;
+        scale[v] = deviation == 0 ? 1 : 1 / deviation;
+    }
+    for (int64_t tr = 0; tr < e->n_trs && (zscore || e->some_missing); tr++) {
+        float *row = series + (size_t)tr * e->mask->n;
+        for (size_t v = 0; e->some_missing && v < n; v++)
+            if (isnan(row[v]))
+                row[v] = (float)mean[v];
+        for (size_t v = 0; zscore && v < n; v++)
+            row[v] = (float)((row[v] - mean[v]) * scale[v]);
     }
 }
 
@@ -136,10 +159,9 @@ static ecdc_status prepare(struct extraction *e, ecdc_error *err) {
     e->n_trs = e->settings->n_trs ? e->settings->n_trs : info->n_trs;
     if (e->n_trs > info->n_trs)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: has %" PRId64 " TRs, %" PRId64 " are asked for", info->path, info->n_trs, e->n_trs);
-    e->packed = ecdc_alloc_array(e->mask->n, e->nifti->header.item_bytes);
-    e->numbers = ecdc_alloc_array(e->mask->n, sizeof *e->numbers);
-    e->deviations = ecdc_alloc_zeros(e->mask->n, sizeof *e->deviations);
-    return e->packed && e->numbers && e->deviations ? ECDC_OK : ecdc_fail_memory(err, "a series");
+    if (e->settings->zscore && !(e->first = ecdc_alloc_array(e->mask->n, sizeof *e->first)))
+        return ecdc_fail_memory(err, "a series");
+    return ECDC_OK;
 }
 
 ecdc_status ecdc_nifti_extract(ecdc_nifti *nifti, const ecdc_mask *mask, const ecdc_scan_settings *settings, float *series,
@@ -154,14 +176,11 @@ ecdc_status ecdc_nifti_extract(ecdc_nifti *nifti, const ecdc_mask *mask, const e
         status = read_rows(&e, series, err);
     if (status == ECDC_OK) {
         ecdc_extraction found = {.n_trs = e.n_trs};
-        finish_voxels(&e, &found);
-        finish_rows(&e, series);
+        for (size_t v = 0; v < mask->n; v += BLOCK)
+            finish_block(&e, series + v, mask->n - v < BLOCK ? mask->n - v : BLOCK, &found);
         if (report)
             *report = found;
     }
-    free(e.packed);
-    free(e.numbers);
-    free(e.deviations);
-    free(e.missing);
+    free(e.first);
     return status;
 }
