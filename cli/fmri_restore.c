@@ -13,7 +13,7 @@
 #include "model/json.h"
 #include "paths.h"
 
-enum { MAX_SIDECAR = 1 << 20 };
+enum { MAX_SIDECAR = 1 << 20, FRAME_RATE = 75 /* any: only the TR is of use */ };
 
 struct restore {
     const struct options *o;
@@ -53,7 +53,7 @@ static ecdc_status choose_tr(struct restore *r, ecdc_error *err) {
         return ECDC_OK;
     if (!r->o->tr_given)
         return read_tr(r->o->words[1], &r->settings.tr_s, err);
-    ecdc_status status = ecdc_tr_grid_init(&grid, r->o->tr, 1, ECDC_ALIGN_EXACT, err); /* any frame rate: only the TR is of use */
+    ecdc_status status = ecdc_tr_grid_init(&grid, r->o->tr, FRAME_RATE, ECDC_ALIGN_EXACT, err);
     r->settings.tr_s = status == ECDC_OK ? grid.tr_s : 0;
     return status;
 }
