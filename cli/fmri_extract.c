@@ -164,8 +164,8 @@ static void report(const struct extract *e) {
     const struct options *o = e->o;
     double seconds = now_s() - e->start_s;
     if (e->report.n_not_finite > 0)
-        report_note(o, "%s: %" PRId64 " numbers in %" PRId64 " voxels are not finite (NaN or infinite); the mean of the voxel stands for them",
-                    e->info.path, e->report.n_not_finite, e->report.n_voxels_not_finite);
+        report_note(o, "%s: %" PRId64 " numbers in %" PRId64 " voxels are not finite (NaN or infinite); the mean of the voxel stands for "
+                    "them", e->info.path, e->report.n_not_finite, e->report.n_voxels_not_finite);
     if (e->report.n_constant > 0)
         report_note(o, "%s: %" PRId64 " of %zu voxels are constant%s", e->info.path, e->report.n_constant, e->n_voxels,
                     o->zscore ? "; their z-scores are 0" : "");

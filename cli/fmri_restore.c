@@ -63,7 +63,8 @@ static ecdc_status check_shape(struct restore *r, ecdc_error *err) {
     int64_t n_voxels = ecdc_mask_voxels(r->mask);
     const char *path = r->o->words[1];
     if (shape->n_dims < 1 || shape->n_dims > 2)
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: has %d dimensions; a series is (n_trs, n_voxels), a map is (n_voxels,)", path, shape->n_dims);
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: has %d dimensions; a series is (n_trs, n_voxels), a map is (n_voxels,)", path,
+                         shape->n_dims);
     if (shape->n_dims == 2 && shape->fortran_order)
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: is in Fortran order; save it with numpy.ascontiguousarray", path);
     int64_t width = shape->dims[shape->n_dims - 1];

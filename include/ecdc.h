@@ -810,7 +810,8 @@ typedef struct ecdc_scan_settings {
     int n_threads;          /**< 1 ... 256; default 0: one per processor; ecdc_mask_share reads so many scans at once. Results
                                  do not depend on it */
     void (*progress)(void *context, double share); /**< 0 ... 1, now and then; NULL: none */
-    int (*stop)(void *context); /**< asked with each volume: anything but 0 ends the call with ECDC_E_STOPPED; NULL: never */
+    int (*stop)(void *context); /**< asked with each file and, where the calling thread reads one itself, each volume:
+                                     anything but 0 ends the call with ECDC_E_STOPPED; NULL: never */
     void *context;          /**< handed to both, which are called on the thread that made the call */
     int reserved[8];        /**< for later fields: 0 */
 } ecdc_scan_settings;

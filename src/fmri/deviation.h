@@ -2,10 +2,7 @@
 #ifndef ECDC_FMRI_DEVIATION_H
 #define ECDC_FMRI_DEVIATION_H
 
-#include <stdbool.h>
 #include <stddef.h>
-
-#include "base/status.h"
 
 /* Everything is summed as difference from the first number, in double: for integers the sums are exact, a constant has
  * exactly 0, and no level, however high, takes digits from the variance. */

@@ -37,8 +37,8 @@ ecdc_status mask_from_volume(const char *path, const ecdc_nifti_space *space, co
 static ecdc_status check_space(const ecdc_nifti_space *space, size_t *n_voxels, ecdc_error *err) {
     *n_voxels = 0;
     if (space->x < 1 || space->y < 1 || space->z < 1)
-        return ecdc_fail(err, ECDC_E_ARGUMENT, "a space of %" PRId64 " x %" PRId64 " x %" PRId64 " voxels, each is 1 or more", space->x, space->y,
-                         space->z);
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "a space of %" PRId64 " x %" PRId64 " x %" PRId64 " voxels, each is 1 or more",
+                         space->x, space->y, space->z);
     if (!ecdc_mul_size((size_t)space->x, (size_t)space->y, n_voxels) || !ecdc_mul_size(*n_voxels, (size_t)space->z, n_voxels))
         return ecdc_fail(err, ECDC_E_ARGUMENT, "a space of too many voxels");
     for (int i = 0; i < 12; i++)

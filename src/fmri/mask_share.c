@@ -183,6 +183,8 @@ static ecdc_status look(struct ballot *b, ecdc_error *err) {
         }
         b->n_trs_all += trs_that_count(nifti, b->settings);
         ecdc_nifti_close(nifti);
+        if (b->settings->stop && b->settings->stop(b->settings->context)) /* the caller may get no scan to read below */
+            return scan_fail_stopped(err);
     }
     b->n_voxels = n_voxels;
     return ECDC_OK;

@@ -50,8 +50,9 @@ static void place_of(const ecdc_nifti_space *space, const double voxel[3], doubl
 ecdc_status nifti_space_compare(const char *path, const ecdc_nifti_space *space, const char *other_path,
                                 const ecdc_nifti_space *other, ecdc_error *err) {
     if (space->x != other->x || space->y != other->y || space->z != other->z)
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: has %" PRId64 " x %" PRId64 " x %" PRId64 " voxels, %s has %" PRId64 " x %" PRId64 " x %" PRId64,
-                         path, space->x, space->y, space->z, other_path, other->x, other->y, other->z);
+        return ecdc_fail(err, ECDC_E_FORMAT,
+                         "%s: has %" PRId64 " x %" PRId64 " x %" PRId64 " voxels, %s has %" PRId64 " x %" PRId64 " x %" PRId64, path,
+                         space->x, space->y, space->z, other_path, other->x, other->y, other->z);
     double smallest = nifti_voxel_size(other, 0);
     for (int axis = 1; axis < 3; axis++)
         smallest = fmin(smallest, nifti_voxel_size(other, axis));
@@ -63,8 +64,8 @@ ecdc_status nifti_space_compare(const char *path, const ecdc_nifti_space *space,
         place_of(other, voxel, b);
         double apart = sqrt((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) + (a[2] - b[2]) * (a[2] - b[2]));
         if (!(apart <= 0.01 * smallest))
-            return ecdc_fail(err, ECDC_E_FORMAT, "%s: the affine differs from that of %s: voxel (%g, %g, %g) lies at (%g, %g, %g), there at "
-                             "(%g, %g, %g); resample them to one space", path, other_path, voxel[0], voxel[1], voxel[2], a[0], a[1],
+            return ecdc_fail(err, ECDC_E_FORMAT, "%s: the affine differs from that of %s: voxel (%g, %g, %g) lies at (%g, %g, %g), "
+                             "there at (%g, %g, %g); resample them to one space", path, other_path, voxel[0], voxel[1], voxel[2], a[0], a[1],
                              a[2], b[0], b[1], b[2]);
     }
     return ECDC_OK;

@@ -213,8 +213,8 @@ static ecdc_status check_size(const struct scan_stream *s, const struct fields *
                     __builtin_add_overflow(claimed, h->data_offset, &claimed);
     if (overflow || claimed > scan_stream_capacity(s))
         return ecdc_fail(err, ECDC_E_FORMAT,
-                         "%s: is cut off: %" PRId64 " x %" PRId64 " x %" PRId64 " voxels x %" PRId64 " volumes of %s are more than %s%" PRIu64
-                         " bytes can hold", s->in.path, space->x, space->y, space->z, h->info.n_trs, h->info.type_name,
+                         "%s: is cut off: %" PRId64 " x %" PRId64 " x %" PRId64 " voxels x %" PRId64 " volumes of %s are more than "
+                         "%s%" PRIu64 " bytes can hold", s->in.path, space->x, space->y, space->z, h->info.n_trs, h->info.type_name,
                          s->compressed ? "gzip of " : "", s->in.size);
     h->n_voxels = (size_t)items;
     return ECDC_OK;

@@ -271,7 +271,8 @@ static void test_hostile_headers(void **state) {
         {{5, X, Y, Z, T, 3, 1, 1}, ECDC_E_UNSUPPORTED, "has 5 dimensions"},
         {{4, X, 0, Z, T, 1, 1, 1}, ECDC_E_FORMAT, "dim[2] is 0"},
         {{4, X, Y, Z, -T, 1, 1, 1}, ECDC_E_FORMAT, "dim[4] is -2"},
-        {{4, 32767, 32767, 32767, 32767, 1, 1, 1}, ECDC_E_FORMAT, "32767 x 32767 x 32767 voxels x 32767 volumes of int16 are more than 400"},
+        {{4, 32767, 32767, 32767, 32767, 1, 1, 1}, ECDC_E_FORMAT,
+         "32767 x 32767 x 32767 voxels x 32767 volumes of int16 are more than 400"},
         {{7, X, Y, Z, T + 1, 1, 1, 1}, ECDC_E_FORMAT, "is cut off: 3 x 2 x 2 voxels x 3 volumes"},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {

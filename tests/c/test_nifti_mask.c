@@ -12,7 +12,8 @@ enum { X = 2, Y = 3, Z = 2, N = X * Y * Z, T = 4 };
 static const ecdc_nifti_space space = {X, Y, Z, {2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 1}, 1};
 
 /* Voxel v of the file goes up and down by amplitude[v] around 1000 + v; its deviation is the amplitude. */
-static const char *make_scan(const char *name, const float *amplitude, const ecdc_nifti_space *where, float (*change)(int tr, int v, float x)) {
+static const char *make_scan(const char *name, const float *amplitude, const ecdc_nifti_space *where,
+                             float (*change)(int tr, int v, float x)) {
     ecdc_nifti_settings s = ecdc_default_nifti_settings();
     ecdc_nifti_writer *writer;
     const char *path = in_scratch(name);
@@ -177,7 +178,8 @@ static void test_refusals(void **state) {
                *place = make_scan("place.nii", rising, &moved, NULL), *near = make_scan("near.nii", rising, &close, NULL),
                *dead = make_scan("dead.nii", rising, &space, flat);
     ecdc_mask *mask = NULL;
-    assert_fails(ecdc_mask_share((const char *[]){a, shape}, 2, NULL, &mask, NULL, &err), ECDC_E_FORMAT, &err, "shape.nii: has 1 x 6 x 2 voxels, ");
+    assert_fails(ecdc_mask_share((const char *[]){a, shape}, 2, NULL, &mask, NULL, &err), ECDC_E_FORMAT, &err,
+                 "shape.nii: has 1 x 6 x 2 voxels, ");
     assert_fails(ecdc_mask_share((const char *[]){a, place}, 2, NULL, &mask, NULL, &err), ECDC_E_FORMAT, &err,
                  "voxel (0, 0, 0) lies at (0.5, 0, 0), there at (0, 0, 0); resample them");
     assert_fails(ecdc_mask_share((const char *[]){dead}, 1, NULL, &mask, NULL, &err), ECDC_E_FORMAT, &err,
@@ -207,7 +209,8 @@ static void test_refusals(void **state) {
     settings = ecdc_default_scan_settings();
     settings.n_trs = T + 1;
     assert_ok(ecdc_nifti_open(a, &nifti, &err), &err);
-    assert_fails(ecdc_nifti_extract(nifti, mask, &settings, series, NULL, &err), ECDC_E_FORMAT, &err, "a.nii: has 4 TRs, 5 are asked for");
+    assert_fails(ecdc_nifti_extract(nifti, mask, &settings, series, NULL, &err), ECDC_E_FORMAT, &err,
+                 "a.nii: has 4 TRs, 5 are asked for");
     ecdc_nifti_close(nifti);
     assert_ok(ecdc_nifti_open(place, &nifti, &err), &err);
     assert_fails(ecdc_nifti_extract(nifti, mask, NULL, series, NULL, &err), ECDC_E_FORMAT, &err, "the affine differs from that of the mask");

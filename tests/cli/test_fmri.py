@@ -147,9 +147,11 @@ def test_numbers_that_are_not_finite(ecdc, study, mask):
     (i, j, k), clean = np.argwhere(where)[5], scan[where].T.astype(float)
     scan[i, j, k, 3], scan[i, j, k, 7], scan[0, 0, 0, 0] = np.nan, np.inf, np.nan
     write_nifti(ecdc.cwd / "bad.nii.gz", scan)
-    r = ecdc("fmri", "mask", "bad.nii.gz", study[0][1], study[0][2], "-o", "m.nii", "--json", says="2 voxels have numbers that are not finite")
+    r = ecdc("fmri", "mask", "bad.nii.gz", study[0][1], study[0][2], "-o", "m.nii", "--json",
+             says="2 voxels have numbers that are not finite")
     assert r.json["subjects"][0]["n_not_finite"] == 2 and r.json["n_voxels"] > 100
-    r = ecdc("fmri", "extract", "bad.nii.gz", "--mask", mask, "-o", "z.npy", "--zscore", "--json", says="2 numbers in 1 voxels are not finite")
+    r = ecdc("fmri", "extract", "bad.nii.gz", "--mask", mask, "-o", "z.npy", "--zscore", "--json",
+             says="2 numbers in 1 voxels are not finite")
     assert r.json["n_not_finite"] == 2 and r.json["n_voxels_not_finite"] == 1
     z, rest = np.load(ecdc.cwd / "z.npy"), np.setdiff1d(np.arange(220), [3, 7])
     wanted = zscore(clean)

@@ -43,7 +43,8 @@ def write(path, data, affine=TURNED, order="<", make=nibabel.Nifti1Image, edit=N
 def test_numbers(tmp_path, dtype, order, make):
     rng = np.random.default_rng(1)
     limits = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else None
-    data = rng.integers(limits.min, limits.max, (4, 5, 6, 3), dtype, endpoint=True) if limits else rng.normal(0, 1e5, (4, 5, 6, 3)).astype(dtype)
+    shape = (4, 5, 6, 3)
+    data = rng.integers(limits.min, limits.max, shape, dtype, endpoint=True) if limits else rng.normal(0, 1e5, shape).astype(dtype)
     path = write(tmp_path / "scan.nii.gz", data, order=order, make=make)
     peer, found = nibabel.load(path), fmri.info(path)
     assert np.array_equal(fmri.read(path), peer.get_fdata().astype(np.float32))
