@@ -57,7 +57,6 @@ static ecdc_status put(ecdc_nifti_writer *w, const unsigned char *bytes, size_t 
     if (!w->deflating)
         return output_write(w->output, bytes, n, err);
     ecdc_status status = ECDC_OK;
-    int result = Z_OK;
     do {
         unsigned piece = n < 1 << 30 ? (unsigned)n : 1 << 30;
         w->z.next_in = (unsigned char *)bytes; /* zlib's const came later */
@@ -65,13 +64,12 @@ static ecdc_status put(ecdc_nifti_writer *w, const unsigned char *bytes, size_t 
         do {
             w->z.next_out = w->block;
             w->z.avail_out = sizeof w->block;
-            result = deflate(&w->z, piece == n ? flush : Z_NO_FLUSH);
+            deflate(&w->z, piece == n ? flush : Z_NO_FLUSH); /* with room for output it cannot fail */
             status = output_write(w->output, w->block, sizeof w->block - w->z.avail_out, err);
         } while (status == ECDC_OK && w->z.avail_out == 0);
         bytes += piece;
         n -= piece;
     } while (status == ECDC_OK && n > 0);
-    (void)result; /* Z_BUF_ERROR, which means that there was nothing to do, or Z_STREAM_END */
     return status;
 }
 
@@ -166,7 +164,13 @@ static ecdc_status pack(ecdc_nifti_writer *w, const float *volume, ecdc_error *e
     return ECDC_OK;
 }
 
+static ecdc_status fail_finished(ecdc_error *err) {
+    return ecdc_fail(err, ECDC_E_ARGUMENT, "the NIfTI file is finished already");
+}
+
 ecdc_status ecdc_nifti_write(ecdc_nifti_writer *w, const float *volume, ecdc_error *err) {
+    if (!w->output)
+        return fail_finished(err);
     if (w->n_written == w->n_volumes)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: more than the %" PRId64 " volumes announced", output_name(w->output), w->n_volumes);
     ecdc_status status = pack(w, volume, err);
@@ -178,6 +182,8 @@ ecdc_status ecdc_nifti_write(ecdc_nifti_writer *w, const float *volume, ecdc_err
 
 ecdc_status ecdc_nifti_write_masked(ecdc_nifti_writer *w, const ecdc_mask *mask, const float *row, ecdc_error *err) {
     const ecdc_nifti_space *space = &w->settings.space;
+    if (!w->output)
+        return fail_finished(err);
     if (mask->space.x != space->x || mask->space.y != space->y || mask->space.z != space->z)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: the mask has another shape than the volume", output_name(w->output));
     if (!w->volume && !(w->volume = ecdc_alloc_zeros(w->n_voxels, sizeof *w->volume)))
@@ -190,7 +196,7 @@ ecdc_status ecdc_nifti_write_masked(ecdc_nifti_writer *w, const ecdc_mask *mask,
 
 ecdc_status ecdc_nifti_writer_finish(ecdc_nifti_writer *w, ecdc_error *err) {
     if (!w->output)
-        return ecdc_fail(err, ECDC_E_ARGUMENT, "the NIfTI file is finished already");
+        return fail_finished(err);
     if (w->n_written != w->n_volumes)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: %" PRId64 " of %" PRId64 " volumes were written", output_name(w->output), w->n_written,
                          w->n_volumes);

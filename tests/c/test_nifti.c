@@ -339,6 +339,7 @@ static void test_writing(void **state) {
         }
         assert_fails(ecdc_nifti_write(writer, volume, &err), ECDC_E_ARGUMENT, &err, "more than the 2 volumes announced");
         assert_ok(ecdc_nifti_writer_finish(writer, &err), &err);
+        assert_fails(ecdc_nifti_write(writer, volume, &err), ECDC_E_ARGUMENT, &err, "the NIfTI file is finished already");
         ecdc_nifti_writer_free(writer);
         ecdc_nifti_info info = info_of(path);
         assert_memory_equal(&info.space, &s.space, offsetof(ecdc_nifti_space, code) + sizeof s.space.code);

@@ -89,6 +89,15 @@ def test_mask(ecdc, study):
         assert found["n_constant"] == (deviation == 0).sum() == 61
 
 
+def test_info(ecdc, study):
+    found = ecdc("info", study[0][2], "--json").json
+    assert found["kind"] == "nifti" and found["shape"] == [7, 6, 5, 220] and found["n_trs"] == 220 and found["tr"] == 1.5
+    assert found["dtype"] == "int16" and found["slope"] == 1 and found["intercept"] == 0 and np.array_equal(found["affine"], AFFINE)
+    assert "affine         [[-3,0,0,90]," in ecdc("info", study[0][2]).text
+    (ecdc.cwd / "none.nii").write_bytes(b"sound?")
+    ecdc.refuses("info", "none.nii", says="none.nii: not a NIfTI file (it has only 6 bytes)")
+
+
 def test_threads_change_nothing(ecdc, study):
     for threads in 1, 2, 3:
         ecdc("fmri", "mask", *study[0], "-o", f"{threads}.nii", "--threads", threads, "-q")
