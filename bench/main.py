@@ -8,6 +8,7 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+import fmri
 import machine
 import parts
 import peers
@@ -21,6 +22,7 @@ PARTS = {
     "streams": (parts.streams, "many streams at once, alone and sharing passes over the weights", "2 minutes"),
     "startup": (parts.startup, "one second of sound, from the start of the command to its end", "1 minute"),
     "film": (parts.film, "features of a film", "6 minutes"),
+    "fmri": (fmri.measure, "masks and series of scans, beside zlib alone", "3 minutes"),
     "profile": (parts.profile, "layer by layer", "1 minute"),
 }
 

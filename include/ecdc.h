@@ -898,7 +898,8 @@ typedef struct ecdc_scan_settings {
     int n_threads;          /**< 1 ... 256; default 0: one per processor; ecdc_mask_share reads so many scans at once. Results
                                  do not depend on it */
     void (*progress)(void *context, double share); /**< 0 ... 1, now and then; NULL: none */
-    int (*stop)(void *context); /**< asked with each volume: anything but 0 ends the call with ECDC_E_STOPPED; NULL: never */
+    int (*stop)(void *context); /**< asked with each file and, where the calling thread reads one itself, each volume:
+                                     anything but 0 ends the call with ECDC_E_STOPPED; NULL: never */
     void *context;          /**< handed to both, which are called on the thread that made the call */
     int reserved[8];        /**< for later fields: 0 */
 } ecdc_scan_settings;
@@ -937,7 +938,7 @@ typedef struct ecdc_mask_vote {
  *  for a constant voxel (where numpy's may be a rounding error).
  *  @param votes     one per scan, in the order of the paths; NULL: not wanted
  *  @param settings  NULL for the defaults
- *  Memory: 25 bytes per voxel of the space and thread. Fails as ecdc_nifti_open does; with ECDC_E_FORMAT (a single volume where a
+ *  Memory: 40 bytes per voxel of the space and thread. Fails as ecdc_nifti_open does; with ECDC_E_FORMAT (a single volume where a
  *  series is needed; a scan whose space differs from the first one's: in shape, or in the place of a voxel by more than 1 % of a
  *  voxel; a scan in which nothing varies; an empty mask), ECDC_E_ARGUMENT (no paths, settings), ECDC_E_STOPPED, ECDC_E_MEMORY. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mask_share(const char *const *paths, size_t n_paths, const ecdc_scan_settings *settings,
