@@ -36,6 +36,7 @@ struct options {
     const char *python, *audio;
     ecdc_mode mode;
     ecdc_hrf hrf;
+    bool hrf_given;
     bool per_frame, as_giblet;
     int track; /* -1: the best */
     bool partial_input;
@@ -45,6 +46,8 @@ struct options {
     bool profile;
     const char *mask; /* NULL: not given */
     bool zscore;
+    const char *cache, *film, *subjects, *scans; /* dataset; NULL: not given */
+    bool no_zscore;
 };
 
 struct command {
@@ -82,6 +85,6 @@ ecdc_settings settings_of(const struct options *o);
 double peak_rss_mb(void);
 
 extern const struct command command_encode, command_decode, command_features, command_reconstruct, command_compare,
-    command_info, command_model, command_bench, command_fmri;
+    command_info, command_model, command_bench, command_fmri, command_dataset;
 
 #endif

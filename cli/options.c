@@ -11,7 +11,7 @@
 
 #include "cli.h"
 
-enum { FIRST_LONG = 256, MAX_OPTIONS = 40, GRID_FRAME_RATE = 75 };
+enum { FIRST_LONG = 256, MAX_OPTIONS = 50, GRID_FRAME_RATE = 75 };
 
 struct option_row {
     const char *name;
@@ -24,7 +24,7 @@ enum {
     OPT_FORMAT = FIRST_LONG, OPT_TRACK, OPT_PARTIAL_INPUT, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR,
     OPT_MAX_TRS, OPT_CODEBOOKS, OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE,
     OPT_SECONDS, OPT_REPEATS, OPT_PROFILE, OPT_PYTHON, OPT_AUDIO, OPT_PER_FRAME,
-    OPT_AS_GIBLET, OPT_MASK, OPT_ZSCORE
+    OPT_AS_GIBLET, OPT_MASK, OPT_ZSCORE, OPT_OUT, OPT_FILM, OPT_SUBJECTS, OPT_SCANS, OPT_NO_ZSCORE
 };
 
 static const struct option_row rows[] = {
@@ -52,7 +52,8 @@ static const struct option_row rows[] = {
     {"per-frame", OPT_PER_FRAME, NULL, "latent: every frame's vector, (n_trs, dimension, frames)"},
     {"hrf", OPT_HRF, "NAME", "haemodynamic response: none; causal (Glover's, latent and mel); giblet (its\n"
                              "centred convolution; codes stay as they are); giblet-doc (its documents' way with\n"
-                             "codes: convolved and rounded, which makes noise of labels) (default: none)"},
+                             "codes: convolved and rounded, which makes noise of labels) (default: none;\n"
+                             "dataset: giblet for codes, causal for the rest)"},
     {"dtype", OPT_DTYPE, "NAME", "int64 or int16 (default: int64); model convert: float32 or float16\n"
                               "(default: as the model has it)"},
     {"python", OPT_PYTHON, "FILE", "verify: a Python that has transformers (default: that of the active\n"
@@ -62,6 +63,11 @@ static const struct option_row rows[] = {
     {"rescale", 'r', NULL, "scale a sound that is too loud instead of clipping it (decodes twice)"},
     {"as-giblet", OPT_AS_GIBLET, NULL, "mel: join the TRs with their padding, as giblet does"},
     {"force", OPT_FORCE, NULL, "decode with a model other than the one that made the codes"},
+    {"out", OPT_OUT, "CACHE", "directory of the caches (default: DATA/cache)"},
+    {"film", OPT_FILM, "FILE", "the film (default: DATA/stimuli_*.m4v or .mp4)"},
+    {"subjects", OPT_SUBJECTS, "LIST", "such as 1,3,17 (default: all)"},
+    {"scans", OPT_SCANS, "PATTERN", "names of BIDS scans, where subjects have several: '*task-film*_bold.nii.gz'"},
+    {"no-zscore", OPT_NO_ZSCORE, NULL, "series of scans as they are"},
     {"seconds", OPT_SECONDS, "S", "length of the generated sound (default: 20)"},
     {"repeats", OPT_REPEATS, "R", "how often; medians are printed (default: 5)"},
     {"profile", OPT_PROFILE, NULL, "also where the time goes: each layer, the quantizer, the rest"},
@@ -229,6 +235,7 @@ static int set(struct options *o, int key, const char *v) {
         if ((choice = choose(v, hrf_names, 4)) < 0)
             return bad_value("hrf", v, "none, causal, giblet or giblet-doc");
         o->hrf = (ecdc_hrf)choice;
+        o->hrf_given = true;
         break;
     case OPT_DTYPE:
         if (choose(v, dtypes, 4) < 0)
@@ -237,6 +244,11 @@ static int set(struct options *o, int key, const char *v) {
         break;
     case OPT_MASK: o->mask = v; break;
     case OPT_ZSCORE: o->zscore = true; break;
+    case OPT_OUT: o->cache = v; break;
+    case OPT_FILM: o->film = v; break;
+    case OPT_SUBJECTS: o->subjects = v; break;
+    case OPT_SCANS: o->scans = v; break;
+    case OPT_NO_ZSCORE: o->no_zscore = true; break;
     case OPT_PYTHON: o->python = v; break;
     case OPT_AUDIO: o->audio = v; break;
     case OPT_SECONDS:

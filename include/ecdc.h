@@ -1010,6 +1010,110 @@ ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_nifti_write_masked(ecdc_nifti_writer *
 /** Completes the file and puts it in place. Fails with ECDC_E_ARGUMENT (fewer volumes than announced), ECDC_E_IO, ECDC_E_EXISTS. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_nifti_writer_finish(ecdc_nifti_writer *writer, ecdc_error *err);
 
+/* -------------------------------------------------------------------------------------------- studies --- */
+
+/** How a study is found and prepared. Start from ecdc_default_study_settings(). Strings are copied. */
+typedef struct ecdc_study_settings {
+    const char *cache;     /**< directory of the caches, made when it is needed; default NULL: `cache` in the study */
+    const char *film;      /**< default NULL: the study's stimuli_*.m4v or .mp4, of which there must be one (or in its `stimuli`) */
+    const char *subjects;  /**< labels or numbers separated by commas, "1,3,17"; default NULL, and "all": all */
+    const char *scans;     /**< a shell pattern for the names of BIDS scans, such as "*task-film*desc-preproc_bold.nii.gz", where
+                                subjects have several; default NULL: all */
+    const char *tr;        /**< as in ecdc_tr_grid_init; default "1.5". Headers and sidecars must not contradict it */
+    int64_t max_trs;       /**< default 0: all of each */
+    ecdc_mode mode;        /**< of the film's features; default ECDC_MODE_ENCODEC */
+    double bandwidth_kbps; /**< default 3 */
+    int n_codebooks;       /**< default 0: all of the bandwidth's */
+    ecdc_hrf hrf;          /**< of the film's features, as in ecdc_features_settings; default ECDC_HRF_NONE */
+    int zscore;            /**< default 1: as in ecdc_scan_settings */
+    int n_threads;         /**< as in ecdc_settings */
+    ecdc_cpu cpu;          /**< likewise */
+    ecdc_listener listener; /**< hears of all work on this study. Progress is called "film" or "sub-LABEL", its total is 1 */
+    int reserved[8];       /**< for later fields: 0 */
+} ecdc_study_settings;
+
+ECDC_API ecdc_study_settings ecdc_default_study_settings(void);
+
+/** A film, the scans of those who saw it, and the caches of what is made from both. */
+typedef struct ecdc_study ecdc_study;
+
+/** Finds a study on disk and reads the headers of its scans. Two layouts are known: giblet's, DATA/sherlock_nii/
+ *  sherlock_movie_s*.nii.gz, and BIDS derivatives, DATA/sub-* /func/ *_bold.nii.gz with the RepetitionTime in the JSON of the same
+ *  name or in DATA/task-*_bold.json. Subjects are sorted by number. The film is DATA/stimuli_*.m4v or .mp4.
+ *  @param model  of the features; it must outlive the study. NULL in mel mode
+ *  Fails with ECDC_E_IO, ECDC_E_FORMAT (no subjects; several scans of one; no film or several; a scan that is not NIfTI or whose shape
+ *  differs; a TR that contradicts the settings: the message has both), ECDC_E_ARGUMENT (settings; no such subject),
+ *  ECDC_E_UNSUPPORTED (a chunked model), ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_study_open(const char *data, const ecdc_study_settings *settings, const ecdc_model *model,
+                                                     ecdc_study **study, ecdc_error *err);
+ECDC_API void ecdc_study_close(ecdc_study *study);
+
+/** Facts of a study; strings are the study's. */
+typedef struct ecdc_study_info {
+    const char *data, *cache, *film;
+    const char *layout;      /**< "giblet" or "bids" */
+    double tr_s;
+    int64_t n_subjects;
+    int64_t film_trs_hint;   /**< whole TRs in the film as its container claims; 0: it claims nothing */
+    int reserved[8];
+} ecdc_study_info;
+
+ECDC_API void ecdc_study_get_info(const ecdc_study *study, ecdc_study_info *info);
+
+typedef struct ecdc_study_subject {
+    const char *label;  /**< "1" of sherlock_movie_s1.nii.gz, "01" of sub-01; the study's */
+    const char *scan;   /**< its file; the study's */
+    int64_t number;     /**< the label as a number; -1: it is none */
+    int64_t n_trs;      /**< in the scan */
+    double tr_s;        /**< as the scan or its sidecar says; 0: neither does */
+    int reserved[8];
+} ecdc_study_subject;
+
+/** Subject `index`, 0 ... n_subjects - 1. Fails with ECDC_E_ARGUMENT. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_study_get_subject(const ecdc_study *study, int64_t index, ecdc_study_subject *subject,
+                                                            ecdc_error *err);
+
+/** What a study's cache holds. Beside each file lies a JSON with the key: what the file was made from, and how. Films and scans
+ *  are known by size and time of change or, where only the latter differs, by their SHA-256; models by the SHA-256 of their
+ *  weights. What has another key is never used. */
+typedef enum ecdc_part {
+    ECDC_PART_FILM = 0, /**< features: audio_features_encodec_bw3.0_tr1.5_920trs_hrf.npy, as ecdc_write_features makes them (so
+                             that `ecdc reconstruct` takes them); `_k1` behind the bandwidth: fewer codebooks than it has */
+    ECDC_PART_MASK = 1, /**< the mask that the subjects share (ecdc_mask_share): fmri_mask_2subjects_1a2b3c4d.nii.gz; the digits
+                             stand for the subjects */
+    ECDC_PART_SCAN = 2  /**< a subject's series: fmri_sub-1_tr1.5_920trs_1a2b3c4d_zscore.npy, float32 (n_trs, n_voxels) */
+} ecdc_part;
+
+typedef enum ecdc_part_state {
+    ECDC_PART_FRESH = 0,
+    ECDC_PART_MISSING = 1,
+    ECDC_PART_STALE = 2,  /**< made from something else, or otherwise */
+    ECDC_PART_DAMAGED = 3 /**< cut short, or its description is */
+} ecdc_part_state;
+
+typedef struct ecdc_part_info {
+    ecdc_part_state state;
+    char path[4096];    /**< of the file; "": none is there */
+    char why[600];      /**< the reason, where it is not fresh */
+    int64_t n_trs;      /**< rows, where it is fresh; a mask: 0 */
+    int64_t n_voxels;   /**< of a scan or mask, where it is fresh */
+    int reserved[8];
+} ecdc_part_info;
+
+/** How a part of the cache is. Films and scans whose time of change differs are read whole.
+ *  @param subject  of ECDC_PART_SCAN, as in ecdc_study_get_subject
+ *  Fails with ECDC_E_ARGUMENT, ECDC_E_IO (not: a missing cache), ECDC_E_STOPPED, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_study_look(const ecdc_study *study, ecdc_part part, int64_t subject,
+                                                     ecdc_part_info *info, ecdc_error *err);
+
+/** Makes what is not fresh: the film's features, the mask, each subject's series, in that order. Each file appears when it is
+ *  complete, so that a call that was stopped is taken up where it was. Processes that build the same wait for each other (where
+ *  the file system has locks).
+ *  Memory: that of ecdc_write_features; then of ecdc_mask_share; then one subject's series.
+ *  @param n_made  how many were made; NULL: not wanted
+ *  Fails as those functions do, with ECDC_E_EXISTS (a file of that name that was made by something else), and with ECDC_E_STOPPED. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_study_build(const ecdc_study *study, int *n_made, ecdc_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -101,25 +101,9 @@ cJSON *features_out_describe(const struct features_out *f, const ecdc_tr_grid *g
     return json;
 }
 
-static ecdc_status hash_output(struct output *o, char hex[SHA256_TEXT], ecdc_error *err) {
-    unsigned char block[16384];
-    struct sha256 *sha = sha256_new();
-    bool hashed = sha != NULL;
-    ecdc_status status = ECDC_OK;
-    for (uint64_t at = 0; hashed && status == ECDC_OK && at < output_size(o);) {
-        size_t n = output_size(o) - at < sizeof block ? (size_t)(output_size(o) - at) : sizeof block;
-        status = output_read_at(o, at, block, n, err);
-        hashed = sha256_update(sha, block, n);
-        at += n;
-    }
-    hashed = hashed && sha256_finish(sha, hex);
-    sha256_free(sha);
-    return status == ECDC_OK && !hashed ? ecdc_fail_memory(err, "a SHA-256") : status;
-}
-
 static ecdc_status write_description(struct features_out *f, cJSON *json, ecdc_error *err) {
     char sha256[SHA256_TEXT];
-    ecdc_status status = hash_output(f->npy, sha256, err);
+    ecdc_status status = output_sha256(f->npy, sha256, err);
     if (status != ECDC_OK)
         return status;
     cJSON *npy = cJSON_AddObjectToObject(json, "npy");
