@@ -140,7 +140,7 @@ static ecdc_status describe_parts(const struct dataset_run *r, cJSON *json, ecdc
 static ecdc_status build(struct dataset_run *r, bool *good, ecdc_error *err) {
     double start_s = now_s();
     int n_made = 0;
-    ecdc_status status = ecdc_study_build(r->study, &n_made, err);
+    ecdc_status status = ecdc_study_build(r->study, ECDC_BUILD_FILM | ECDC_BUILD_SCANS, &n_made, err);
     wipe(r);
     if (status == ECDC_E_STOPPED)
         return ecdc_fail(err, status, "interrupted; what is complete stays in %s, and the next build goes on from there", r->info.cache);

@@ -1106,13 +1106,16 @@ typedef struct ecdc_part_info {
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_study_look(const ecdc_study *study, ecdc_part part, int64_t subject,
                                                      ecdc_part_info *info, ecdc_error *err);
 
+enum { ECDC_BUILD_FILM = 1, ECDC_BUILD_SCANS = 2 };
+
 /** Makes what is not fresh: the film's features, the mask, each subject's series, in that order. Each file appears when it is
  *  complete, so that a call that was stopped is taken up where it was. Processes that build the same wait for each other (where
  *  the file system has locks).
  *  Memory: that of ecdc_write_features; then of ecdc_mask_share; then one subject's series.
+ *  @param parts   which: ECDC_BUILD_FILM, ECDC_BUILD_SCANS (with the mask) or both
  *  @param n_made  how many were made; NULL: not wanted
  *  Fails as those functions do, with ECDC_E_EXISTS (a file of that name that was made by something else), and with ECDC_E_STOPPED. */
-ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_study_build(const ecdc_study *study, int *n_made, ecdc_error *err);
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_study_build(const ecdc_study *study, int parts, int *n_made, ecdc_error *err);
 
 #ifdef __cplusplus
 }

@@ -362,22 +362,28 @@ static void note_short_scan(const struct ecdc_study *study, const struct study_s
                       "film", subject->scan, (long long)n_trs, (long long)film_trs);
 }
 
-ecdc_status ecdc_study_build(const ecdc_study *study, int *n_made, ecdc_error *err) {
-    int made = 0;
-    int64_t film_trs, n_trs;
+static ecdc_status build_scans(const struct ecdc_study *study, int64_t film_trs, int *n_made, ecdc_error *err) {
+    int64_t n_trs;
     char name[80];
-    ecdc_status status = file_make_directories(study->cache, strlen(study->cache), err);
-    if (status == ECDC_OK)
-        status = build_part(study, ECDC_PART_FILM, 0, "film", &made, &film_trs, err);
-    if (status == ECDC_OK)
-        status = build_part(study, ECDC_PART_MASK, 0, "mask", &made, &n_trs, err);
+    ecdc_status status = build_part(study, ECDC_PART_MASK, 0, "mask", n_made, &n_trs, err);
     for (size_t i = 0; status == ECDC_OK && i < study->subjects.n; i++) {
         const struct study_subject *subject = &study->subjects.items[i];
         snprintf(name, sizeof name, "sub-%s", subject->label);
-        status = build_part(study, ECDC_PART_SCAN, i, name, &made, &n_trs, err);
+        status = build_part(study, ECDC_PART_SCAN, i, name, n_made, &n_trs, err);
         if (status == ECDC_OK)
             note_short_scan(study, subject, n_trs, film_trs);
     }
+    return status;
+}
+
+ecdc_status ecdc_study_build(const ecdc_study *study, int parts, int *n_made, ecdc_error *err) {
+    int made = 0;
+    int64_t film_trs = 0;
+    ecdc_status status = file_make_directories(study->cache, strlen(study->cache), err);
+    if (status == ECDC_OK && parts & ECDC_BUILD_FILM)
+        status = build_part(study, ECDC_PART_FILM, 0, "film", &made, &film_trs, err);
+    if (status == ECDC_OK && parts & ECDC_BUILD_SCANS)
+        status = build_scans(study, film_trs, &made, err);
     if (n_made)
         *n_made = made;
     return status;
