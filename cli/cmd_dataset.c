@@ -148,7 +148,7 @@ static ecdc_status build(struct dataset_run *r, bool *good, ecdc_error *err) {
         return status;
     *good = true;
     if (!r->o->json) {
-        report_note(r->o, "%s: %d of %" PRId64 " files made in %.1f s, the others were there", r->info.cache, n_made,
+        report_note(r->o, "%s: %d of %" PRId64 " files made in %.1f s", r->info.cache, n_made,
                     r->info.n_subjects + 2, now_s() - start_s);
         return ECDC_OK;
     }

@@ -55,3 +55,29 @@ def test_all_ways_to_import(tmp_path):
     run_python("import ecdc.giblet, giblet.data.audio, giblet.data\nfrom giblet.data import AudioProcessor, audio\n"
                "import ecdc\nassert AudioProcessor is audio.AudioProcessor is giblet.data.audio.AudioProcessor is ecdc.AudioProcessor\n"
                "assert giblet.data.audio.ENCODEC_AVAILABLE", tmp_path)
+
+
+def test_the_dataset_of_the_overview(tmp_path):
+    """"Usage in Dataset", as it stands; what it prints there, (1, 112), are 4 codebooks at 3 kbps."""
+    done = run_python("""
+from ecdc.testing import make_study
+make_study('data', n_trs=10)
+
+import ecdc.giblet
+from giblet.data import MultimodalDataset
+
+# Dataset automatically uses EnCodec by default
+dataset = MultimodalDataset(
+    data_dir='data/',
+    subjects='all',
+    split='train',
+    apply_hrf=True
+)
+
+# Get a sample
+sample = dataset[0]
+print(sample['audio'].shape)  # (1, 112) - EnCodec codes
+import giblet.data.dataset
+assert giblet.data.dataset.MultimodalDataset is MultimodalDataset is ecdc.MultimodalDataset
+""", tmp_path)
+    assert "4, 112" in done.stdout
