@@ -28,6 +28,12 @@ UNUSED = {"encodec_sample_rate": 12000, "frame_skip": 2}  # giblet's defaults
 _warned: set[str] = set()
 
 
+def _torch_is_installed() -> bool:
+    """A folder of that name, which Python would import as an empty package, is not PyTorch."""
+    spec = importlib.util.find_spec("torch")
+    return spec is not None and spec.origin is not None
+
+
 def _warn_of_unused(given: Mapping[str, Any]) -> None:
     names = ", ".join(f"{name}={given[name]!r}" for name in UNUSED if given[name] != UNUSED[name])
     if names and "unused" not in _warned:
@@ -174,7 +180,7 @@ class MultimodalDataset:
             raise ValueError(f"giblet_cache is {giblet_cache!r}, allowed are 'auto', True, False")
         if max_trs is not None:
             max_trs = _arguments.integer("max_trs", max_trs, 1)
-        if as_torch and importlib.util.find_spec("torch") is None:
+        if as_torch and not _torch_is_installed():
             raise ValueError("as_torch is True, but PyTorch is not installed; allowed are False and None")
         self.split, self.tr, self.apply_hrf, self.align, self.as_torch = split, tr, bool(apply_hrf), align, as_torch
         giblet_npz = f"encodec_{encodec_sample_rate // 1000}khz_{float(encodec_bandwidth)}kbps"
@@ -347,7 +353,7 @@ class MultimodalDataset:
         """An array of its own, or a tensor."""
         own = np.array(rows)
         if self.as_torch is None:
-            self.as_torch = importlib.util.find_spec("torch") is not None
+            self.as_torch = _torch_is_installed()
         if not self.as_torch:
             return own
         import torch

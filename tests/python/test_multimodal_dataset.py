@@ -247,6 +247,14 @@ def test_torch_is_imported_for_samples_alone(built):
     subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
 
 
+def test_a_folder_named_torch_is_not_pytorch(built, tmp_path):
+    (tmp_path / "torch").mkdir()
+    script = (f"import ecdc, numpy\nd = ecdc.MultimodalDataset({str(built[0])!r}, model='default')\n"
+              "assert isinstance(d[0]['audio'], numpy.ndarray)\n")
+    path = os.pathsep.join([str(tmp_path), *(p for p in sys.path if "site-packages" not in p)])
+    subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "PYTHONPATH": path})
+
+
 # ----------------------------------------------------------------------------------------------------------- caches --
 
 
