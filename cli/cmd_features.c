@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "features_modes.h"
+#include "model_open.h"
 
 /* The option that was given but has no meaning in the mode, NULL for none. */
 static const char *meaningless(const struct options *o) {
@@ -23,7 +24,7 @@ static const char *meaningless(const struct options *o) {
     return NULL;
 }
 
-static int run(const struct options *o) {
+int features_usage(const struct options *o) {
     const char *option = meaningless(o);
     if (option)
         return report_usage("features: %s means nothing with --mode %s", option, mode_name(o->mode));
@@ -37,9 +38,35 @@ static int run(const struct options *o) {
         return report_usage("features: --hrf giblet-doc rounds to codes; --mode %s has --hrf causal or giblet", mode_name(o->mode));
     if (o->hrf == HRF_GIBLET_DOC && o->alignment == ECDC_ALIGN_EXACT)
         return report_usage("features: --hrf giblet-doc has giblet's alignment only: it would take the -1 of exact rows for codes");
-    if (!output_format(&command_features, o, "npy") || output_is_input(o))
+    return EXIT_DONE;
+}
+
+int features_model(const struct options *o, ecdc_model **model) {
+    *model = NULL;
+    if (o->mode == MODE_MEL)
+        return EXIT_DONE;
+    ecdc_error err;
+    ecdc_status status = model_open(o, o->model, model, &err);
+    if (status == ECDC_OK)
+        status = features_codes_check(o, *model, &err);
+    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
+}
+
+ecdc_status features_file(const struct options *o, const ecdc_model *model, struct encoded *result, ecdc_error *err) {
+    return o->mode == MODE_MEL ? features_mel(o, result, err) : features_codes(o, model, result, err);
+}
+
+static int run(const struct options *o) {
+    if (features_usage(o) != EXIT_DONE || !output_format(&command_features, o, "npy") || output_is_input(o))
         return EXIT_USAGE;
-    return o->mode == MODE_MEL ? features_mel(o) : features_codes(o);
+    ecdc_model *model;
+    struct encoded result;
+    ecdc_error err;
+    int status = features_model(o, &model);
+    if (status == EXIT_DONE && features_file(o, model, &result, &err) != ECDC_OK)
+        status = report_error(&err);
+    ecdc_model_close(model);
+    return status;
 }
 
 const struct command command_features = {

@@ -10,12 +10,11 @@
 #include "features/row_shape.h"
 #include "features_modes.h"
 #include "json_out.h"
-#include "model_open.h"
 #include "row_writer.h"
 
 struct features_run {
     const struct options *o;
-    ecdc_model *model;
+    const ecdc_model *model;
     ecdc_model_info info;
     int n_codebooks; /* per frame */
     const struct network *codebooks; /* latent */
@@ -27,7 +26,7 @@ struct features_run {
     size_t width;  /* numbers in a row of the array */
     struct features_out out;
     struct row_writer writer;
-    struct encoded result;
+    struct encoded *result;
 };
 
 /* ------------------------------------------------------------------------------------------------- the rows --- */
@@ -75,7 +74,7 @@ static ecdc_status write_last_rows(struct features_run *f, ecdc_error *err) {
     ecdc_status status = write_rows(f, err);
     if (status == ECDC_OK && f->n_rows == 0)
         status = ecdc_fail(err, ECDC_E_FORMAT, "%s: %.3f s of sound is shorter than one TR of %s s; --partial keeps it",
-                           f->o->arguments[0], (double)f->result.samples / f->info.sampling_rate_hz, f->o->tr);
+                           f->o->arguments[0], (double)f->result->samples / f->info.sampling_rate_hz, f->o->tr);
     return status == ECDC_OK ? row_writer_finish(&f->writer, err) : status;
 }
 
@@ -83,7 +82,7 @@ static ecdc_status write_last_rows(struct features_run *f, ecdc_error *err) {
 
 static cJSON *description(const struct features_run *f) {
     const ecdc_row_shape *shape = &f->shape;
-    cJSON *json = features_out_describe(&f->out, &shape->grid, &f->result);
+    cJSON *json = features_out_describe(&f->out, &shape->grid, f->result);
     cJSON *model = cJSON_AddObjectToObject(json, "model");
     cJSON_AddStringToObject(model, "name", f->info.name);
     cJSON_AddStringToObject(model, "sha256", ecdc_model_sha256(f->model));
@@ -140,17 +139,25 @@ static void find_array_shape(struct features_run *f, const ecdc_row_shape *row, 
     f->width = (size_t)(array->dims[1] * (three ? frames : 1));
 }
 
-static ecdc_status prepare(struct features_run *f, ecdc_error *err) {
-    ecdc_row_shape shape;
-    struct npy_shape array;
-    ecdc_status status = model_open(f->o, f->o->model, &f->model, err);
-    if (status != ECDC_OK)
-        return status;
+/* What the model has to say to the options. */
+static ecdc_status find_shape(struct features_run *f, ecdc_row_shape *shape, ecdc_error *err) {
     ecdc_model_get_info(f->model, &f->info);
     if (f->info.chunked)
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s encodes normalised chunks that overlap: it has no single frame grid "
                          "for TRs; use a 24 kHz model", f->info.name);
-    status = find_row_shape(f, &shape, err);
+    return find_row_shape(f, shape, err);
+}
+
+ecdc_status features_codes_check(const struct options *o, const ecdc_model *model, ecdc_error *err) {
+    struct features_run f = {.o = o, .model = model};
+    ecdc_row_shape shape;
+    return find_shape(&f, &shape, err);
+}
+
+static ecdc_status prepare(struct features_run *f, ecdc_error *err) {
+    ecdc_row_shape shape;
+    struct npy_shape array;
+    ecdc_status status = find_shape(f, &shape, err);
     if (status == ECDC_OK && f->o->mode == MODE_LATENT)
         status = latent_codebooks(f->model, f->n_codebooks, &f->codebooks, err);
     if (status == ECDC_OK)
@@ -180,22 +187,21 @@ static void report(const struct features_run *f) {
     cJSON *json = cJSON_CreateObject();
     json_put_integer(json, "n_codebooks", shape->row_codebooks);
     json_put_integer(json, "frames_per_tr", shape->grid.frames_per_tr);
-    features_out_report(&f->out, what, json, &f->result);
+    features_out_report(&f->out, what, json, f->result);
 }
 
-int features_codes(const struct options *o) {
-    struct features_run f = {.o = o};
-    ecdc_error err;
-    ecdc_status status = prepare(&f, &err);
+ecdc_status features_codes(const struct options *o, const ecdc_model *model, struct encoded *result, ecdc_error *err) {
+    struct features_run f = {.o = o, .model = model, .result = result};
+    ecdc_status status = prepare(&f, err);
     if (status == ECDC_OK) {
         ecdc_settings settings = settings_of(o);
         settings.n_codebooks = f.n_codebooks;
-        status = encode_stream(o, f.model, &settings, take_frames, &f, &f.result, &err);
+        status = encode_stream(o, f.model, &settings, take_frames, &f, result, err);
     }
     if (status == ECDC_OK)
-        status = write_last_rows(&f, &err);
+        status = write_last_rows(&f, err);
     if (status == ECDC_OK)
-        status = features_out_finish(&f.out, description(&f), &err);
+        status = features_out_finish(&f.out, description(&f), err);
     if (status == ECDC_OK)
         report(&f);
     features_out_discard(&f.out);
@@ -203,6 +209,5 @@ int features_codes(const struct options *o) {
     ecdc_row_maker_free(f.maker);
     free(f.row);
     free(f.latent);
-    ecdc_model_close(f.model);
-    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
+    return status;
 }

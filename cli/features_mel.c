@@ -26,7 +26,7 @@ struct mel_run {
     float *samples, *frames, *row; /* BLOCK, FRAMES frames, a row */
     FILE *spool;
     double ref;
-    struct encoded result;
+    struct encoded *result;
 };
 
 /* ---------------------------------------------------------------------------------------------- first pass --- */
@@ -34,9 +34,9 @@ struct mel_run {
 static const char purpose[] = "the samples";
 
 static ecdc_status measure(struct mel_run *f, ecdc_reader *reader, ecdc_mel *mel, ecdc_error *err) {
-    ecdc_reader_get_info(reader, &f->result.input);
+    ecdc_reader_get_info(reader, &f->result->input);
     struct progress progress;
-    progress_start(&progress, f->o, "measuring", f->result.input.duration_hint_s);
+    progress_start(&progress, f->o, "measuring", f->result->input.duration_hint_s);
     ecdc_status status = ECDC_OK;
     for (size_t n = 1; status == ECDC_OK && n > 0;) {
         status = read_input(f->o, reader, f->samples, BLOCK, &n, err);
@@ -46,11 +46,11 @@ static ecdc_status measure(struct mel_run *f, ecdc_reader *reader, ecdc_mel *mel
             status = ecdc_fail_temporary(purpose, err);
         while (status == ECDC_OK && ecdc_mel_pull(mel, f->frames, FRAMES) > 0) /* only the peak counts */
             continue;
-        f->result.samples += status == ECDC_OK ? (int64_t)n : 0;
-        progress_show(&progress, (double)f->result.samples / f->settings.sampling_rate_hz);
+        f->result->samples += status == ECDC_OK ? (int64_t)n : 0;
+        progress_show(&progress, (double)f->result->samples / f->settings.sampling_rate_hz);
     }
     progress_end(&progress);
-    if (status == ECDC_OK && f->result.samples == 0)
+    if (status == ECDC_OK && f->result->samples == 0)
         status = ecdc_fail(err, ECDC_E_FORMAT, "%s: no sound", f->o->arguments[0]);
     f->ref = ecdc_mel_peak(mel);
     return status;
@@ -67,7 +67,7 @@ static ecdc_status first_pass(struct mel_run *f, ecdc_error *err) {
     if (status == ECDC_OK)
         status = measure(f, reader, mel, err);
     if (status == ECDC_OK) {
-        encoded_conclude(&f->result, f->o, reader);
+        encoded_conclude(f->result, f->o, reader);
         if (ecdc_mel_empty_filters(mel))
             report_note(f->o, "%d of %d mel filters lie between two bins of the spectrum and stay empty, as in librosa",
                         ecdc_mel_empty_filters(mel), f->settings.n_mels);
@@ -84,7 +84,7 @@ static ecdc_status write_row(struct mel_run *f, int64_t i, int64_t n_frames, int
     ecdc_status status = row_writer_floats(&f->writer, f->row, err);
     double start_s = ecdc_tr_grid_start_s(grid, i), end_s = ecdc_tr_grid_start_s(grid, i + 1);
     if (i >= whole) /* a part of a TR ends with the sound */
-        end_s = (double)f->result.samples / f->settings.sampling_rate_hz;
+        end_s = (double)f->result->samples / f->settings.sampling_rate_hz;
     else if (grid->alignment == ECDC_ALIGN_GIBLET)
         end_s = start_s + grid->tr_s;
     return status == ECDC_OK ? features_out_times(&f->out, i, start_s, end_s, n_frames, 0, err) : status;
@@ -111,13 +111,13 @@ static ecdc_status take_frames(struct mel_run *f, ecdc_mel *mel, ecdc_error *err
 static ecdc_status second_pass(struct mel_run *f, ecdc_error *err) {
     const ecdc_tr_grid *grid = &f->rows.grid.samples;
     int rate = f->settings.sampling_rate_hz;
-    int64_t whole = ecdc_tr_grid_count(grid, f->result.samples, rate, 0);
-    int64_t end = ecdc_tr_grid_count(grid, f->result.samples, rate, f->o->partial);
+    int64_t whole = ecdc_tr_grid_count(grid, f->result->samples, rate, 0);
+    int64_t end = ecdc_tr_grid_count(grid, f->result->samples, rate, f->o->partial);
     if (f->o->max_trs >= 0 && end > f->o->max_trs)
         end = f->o->max_trs;
     if (end == 0)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: %.3f s of sound is shorter than one TR of %s s; --partial keeps it",
-                         f->o->arguments[0], (double)f->result.samples / rate, f->o->tr);
+                         f->o->arguments[0], (double)f->result->samples / rate, f->o->tr);
     if (fflush(f->spool) != 0 || fseeko(f->spool, 0, SEEK_SET) != 0)
         return ecdc_fail_temporary(purpose, err);
     ecdc_mel *mel;
@@ -125,7 +125,7 @@ static ecdc_status second_pass(struct mel_run *f, ecdc_error *err) {
     if (status != ECDC_OK)
         return status;
     struct progress progress;
-    progress_start(&progress, f->o, "encoding", (double)f->result.samples / rate);
+    progress_start(&progress, f->o, "encoding", (double)f->result->samples / rate);
     for (size_t n = 1; status == ECDC_OK && n > 0 && f->rows.next_tr < end;) {
         n = fread(f->samples, sizeof *f->samples, BLOCK, f->spool);
         if (interrupted())
@@ -148,7 +148,7 @@ static ecdc_status second_pass(struct mel_run *f, ecdc_error *err) {
 /* -------------------------------------------------------------------------------------------------- the run --- */
 
 static cJSON *description(const struct mel_run *f) {
-    cJSON *json = features_out_describe(&f->out, &f->rows.grid.samples, &f->result);
+    cJSON *json = features_out_describe(&f->out, &f->rows.grid.samples, f->result);
     json_put_integer(json, "frames_per_tr", f->rows.grid.width);
     json_put_number(json, "frame_rate", (double)f->settings.sampling_rate_hz / f->settings.hop);
     cJSON *mel = cJSON_AddObjectToObject(json, "mel");
@@ -185,22 +185,21 @@ static void report(const struct mel_run *f) {
     json_put_integer(json, "n_mels", f->rows.grid.n_mels);
     json_put_integer(json, "frames_per_tr", f->rows.grid.width);
     json_put_number(json, "ref", f->ref);
-    features_out_report(&f->out, what, json, &f->result);
+    features_out_report(&f->out, what, json, f->result);
 }
 
-int features_mel(const struct options *o) {
+ecdc_status features_mel(const struct options *o, struct encoded *result, ecdc_error *err) {
     double start_s = now_s();
-    struct mel_run f = {.o = o, .settings = ecdc_default_mel_settings()};
-    f.result.sampling_rate_hz = f.settings.sampling_rate_hz;
-    ecdc_error err;
-    ecdc_status status = prepare(&f, &err);
+    struct mel_run f = {.o = o, .settings = ecdc_default_mel_settings(), .result = result};
+    *result = (struct encoded){.sampling_rate_hz = f.settings.sampling_rate_hz};
+    ecdc_status status = prepare(&f, err);
     if (status == ECDC_OK)
-        status = first_pass(&f, &err);
+        status = first_pass(&f, err);
     if (status == ECDC_OK)
-        status = second_pass(&f, &err);
+        status = second_pass(&f, err);
     if (status == ECDC_OK)
-        status = features_out_finish(&f.out, description(&f), &err);
-    f.result.seconds_wall = now_s() - start_s;
+        status = features_out_finish(&f.out, description(&f), err);
+    result->seconds_wall = now_s() - start_s;
     if (status == ECDC_OK)
         report(&f);
     features_out_discard(&f.out);
@@ -211,5 +210,5 @@ int features_mel(const struct options *o) {
     free(f.samples);
     free(f.frames);
     free(f.row);
-    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
+    return status;
 }

@@ -15,7 +15,7 @@ void progress_start_bytes(struct progress *p, const struct options *o, const cha
     p->bytes = true;
 }
 
-static void print_clock(double s) {
+void progress_clock(double s) {
     long whole = (long)(s + 0.5);
     if (whole >= 3600)
         fprintf(stderr, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
@@ -40,12 +40,12 @@ void progress_show(struct progress *p, double done) {
     if (p->bytes) {
         fprintf(stderr, "%.1f MB at %.1f MB/s", done / 1e6, speed / 1e6);
     } else {
-        print_clock(done);
+        progress_clock(done);
         fprintf(stderr, " at %.0f x realtime", speed);
     }
     if (p->total > done && speed > 0) {
         fputs(", ", stderr);
-        print_clock((p->total - done) / speed);
+        progress_clock((p->total - done) / speed);
         fputs(" left", stderr);
     }
     fputs("\033[K", stderr);
