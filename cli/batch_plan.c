@@ -9,13 +9,13 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
+#include "base/paths.h"
 #include "base/status.h"
 #include "batch.h"
 #include "json_out.h"
 #include "media/output.h"
 #include "model/file.h"
 #include "model/json.h"
-#include "paths.h"
 
 enum { MAX_JSON = 1 << 20 };
 

@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "batch.h"
 #include "encode_file.h"
-#include "features_modes.h"
+#include "features_file.h"
 #include "progress.h"
 
 struct crew {
@@ -27,17 +27,51 @@ struct crew {
 
 /* --------------------------------------------------------------------------------------------- one file --- */
 
-static ecdc_status convert(const struct batch *b, const struct batch_item *item, struct encoded *result, ecdc_error *err) {
+/* What became of a file, and what there is to say of it. */
+struct outcome {
+    ecdc_status status;
+    ecdc_error err;
+    int64_t samples;
+    int sampling_rate_hz;
+    double seconds_wall;
+    char notes[sizeof((ecdc_error *)0)->message]; /* "; " between them, as many as fit */
+};
+
+static void take_note(void *context, const char *text) {
+    struct outcome *r = context;
+    size_t n = strlen(r->notes);
+    snprintf(r->notes + n, sizeof r->notes - n, "%s%s", n ? "; " : "", text);
+}
+
+static int stop(void *context) {
+    (void)context;
+    return interrupted();
+}
+
+static void convert(const struct batch *b, const struct batch_item *item, struct outcome *r) {
+    const ecdc_listener listener = {.note = take_note, .stop = stop, .context = r};
     struct options o = *b->o;
     o.arguments[0] = item->input;
-    o.n_arguments = 1;
     o.output = item->output;
     o.overwrite = true; /* what is worth keeping has been sorted out */
-    o.quiet = true;
-    o.json = false;
     o.threads = 1;
-    return b->task == &command_encode ? encode_file(&o, b->format, b->model, result, err)
-                                      : features_file(&o, b->model, result, err);
+    *r = (struct outcome){.status = ECDC_OK};
+    if (b->task == &command_encode) {
+        struct encoded made;
+        if ((r->status = encode_file(&o, b->format, b->model, &listener, &made, &r->err)) != ECDC_OK)
+            return;
+        r->samples = made.samples;
+        r->sampling_rate_hz = made.sampling_rate_hz;
+        r->seconds_wall = made.seconds_wall;
+    } else {
+        ecdc_features_settings settings = features_settings(&o, &listener);
+        ecdc_features_result made;
+        if ((r->status = ecdc_write_features(b->model, item->input, item->output, &settings, &made, &r->err)) != ECDC_OK)
+            return;
+        r->samples = made.samples;
+        r->sampling_rate_hz = made.sampling_rate_hz;
+        r->seconds_wall = made.seconds_wall;
+    }
 }
 
 static void say_failure(const struct crew *c, const struct batch_item *item) {
@@ -48,20 +82,20 @@ static void say_failure(const struct crew *c, const struct batch_item *item) {
 }
 
 /* With the lock held. */
-static void record(struct crew *c, struct batch_item *item, ecdc_status status, const struct encoded *result, const ecdc_error *err) {
-    if (status == ECDC_E_STOPPED)
+static void record(struct crew *c, struct batch_item *item, const struct outcome *r) {
+    if (r->status == ECDC_E_STOPPED)
         return; /* stays open */
     c->n_bytes_done += (double)item->n_bytes;
-    if (status == ECDC_OK) {
+    if (r->status == ECDC_OK) {
         item->state = BATCH_DONE;
-        item->seconds_audio = (double)result->samples / result->sampling_rate_hz;
-        item->seconds_wall = result->seconds_wall;
-        item->reason = *result->broken_off ? ecdc_strdup(result->broken_off) : NULL;
+        item->seconds_audio = (double)r->samples / r->sampling_rate_hz;
+        item->seconds_wall = r->seconds_wall;
+        item->reason = *r->notes ? ecdc_strdup(r->notes) : NULL;
         c->sum->seconds_audio += item->seconds_audio;
         c->sum->n_done++;
     } else {
         item->state = BATCH_FAILED;
-        item->reason = ecdc_strdup(err->message);
+        item->reason = ecdc_strdup(r->err.message);
         c->sum->n_failed++;
         say_failure(c, item);
     }
@@ -73,11 +107,10 @@ static void *work(void *context) {
     while (c->next < c->n && !interrupted()) {
         struct batch_item *item = c->queue[c->next++];
         pthread_mutex_unlock(&c->lock);
-        struct encoded result = {.sampling_rate_hz = 1};
-        ecdc_error err;
-        ecdc_status status = convert(c->b, item, &result, &err);
+        struct outcome result;
+        convert(c->b, item, &result);
         pthread_mutex_lock(&c->lock);
-        record(c, item, status, &result, &err);
+        record(c, item, &result);
         pthread_cond_signal(&c->changed);
     }
     c->n_working--;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "ecdc.h"
+#include "features/names.h"
 
 /* Exit statuses, part of the interface. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -27,13 +28,13 @@ struct options {
     bool tr_given, alignment_given, layout_given;
     int64_t max_trs; /* -1: all */
     int codebooks;   /* 0: what the bandwidth gives */
-    enum { LAYOUT_CODES, LAYOUT_FLAT, LAYOUT_GIBLET } layout;
+    ecdc_layout layout;
     ecdc_alignment alignment;
     bool partial;
     const char *dtype; /* NULL: not given */
     const char *python, *audio;
-    enum { MODE_ENCODEC, MODE_MEL, MODE_LATENT } mode;
-    enum { HRF_NONE, HRF_CAUSAL, HRF_GIBLET, HRF_GIBLET_DOC } hrf;
+    ecdc_mode mode;
+    ecdc_hrf hrf;
     bool per_frame, as_giblet;
     int track; /* -1: the best */
     bool partial_input;
@@ -63,10 +64,6 @@ const char *option_not_of(const struct options *o, const struct command *command
 const char *output_format(const struct command *command, const struct options *o, const char *allowed);
 /* Whether the output is the very file that is read; says so. Writing would end in losing it, also with -f. */
 bool output_is_input(const struct options *o);
-const char *layout_name(int layout);
-const char *alignment_name(ecdc_alignment alignment);
-const char *mode_name(int mode);
-const char *hrf_name(int hrf);
 
 /* Prints "ecdc: MESSAGE" to stderr; returns the status to exit with. */
 int report_error(const ecdc_error *err);

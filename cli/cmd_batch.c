@@ -5,7 +5,7 @@
 #include "base/status.h"
 #include "batch.h"
 #include "encode_file.h"
-#include "features_modes.h"
+#include "features_file.h"
 #include "json_out.h"
 
 static const char own_options[] = "output jobs shard";

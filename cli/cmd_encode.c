@@ -5,6 +5,7 @@
 #include "cli.h"
 #include "codes_out.h"
 #include "encode_file.h"
+#include "input.h"
 #include "json_out.h"
 #include "model_open.h"
 
@@ -28,9 +29,13 @@ static bool format_fits(const struct options *o, const char *format, const ecdc_
     return false;
 }
 
-static void report(const struct options *o, const ecdc_model *model, int n_codebooks, const struct encoded *result) {
+static void report(const struct options *o, const ecdc_model *model, const struct encoded *result) {
     ecdc_model_info info;
+    ecdc_error err;
+    int n_codebooks = 0;
     ecdc_model_get_info(model, &info);
+    if (ecdc_model_codebooks(model, o->bandwidth_kbps, &n_codebooks, &err) != ECDC_OK)
+        return; /* has not failed before */
     double audio_s = (double)result->samples / result->sampling_rate_hz;
     const char *unit = info.chunked ? "chunks" : "frames";
     int64_t n = info.chunked ? ecdc_model_chunks(model, result->samples) : ecdc_model_frames(model, result->samples);
@@ -62,8 +67,9 @@ int encode_model(const struct options *o, const char *format, ecdc_model **model
     return ecdc_model_codebooks(*model, o->bandwidth_kbps, &n_codebooks, &err) == ECDC_OK ? EXIT_DONE : report_error(&err);
 }
 
-ecdc_status encode_file(const struct options *o, const char *format, const ecdc_model *model, struct encoded *result,
-                        ecdc_error *err) {
+ecdc_status encode_file(const struct options *o, const char *format, const ecdc_model *model, const ecdc_listener *listener,
+                        struct encoded *result, ecdc_error *err) {
+    struct sound_in in = input_of(o, 0, listener);
     struct codes_out *out = NULL;
     ecdc_settings settings = settings_of(o);
     int n_codebooks;
@@ -71,14 +77,12 @@ ecdc_status encode_file(const struct options *o, const char *format, const ecdc_
     if (status == ECDC_OK)
         status = codes_out_open(o->output, o->overwrite, format, model, n_codebooks, &out, err);
     if (status == ECDC_OK)
-        status = encode_stream(o, model, &settings, write_frames, out, result, err);
+        status = encode_stream(&in, model, &settings, write_frames, out, result, err);
     if (status == ECDC_OK) {
         status = codes_out_commit(out, result->samples, err);
         out = NULL;
     }
     codes_out_discard(out);
-    if (status == ECDC_OK)
-        report(o, model, n_codebooks, result);
     return status;
 }
 
@@ -89,9 +93,17 @@ static int run(const struct options *o) {
     ecdc_model *model;
     struct encoded result;
     ecdc_error err;
+    struct input_listener listener;
+    input_listener_init(&listener, o);
     int status = encode_model(o, format, &model);
-    if (status == EXIT_DONE && encode_file(o, format, model, &result, &err) != ECDC_OK)
-        status = report_error(&err);
+    if (status == EXIT_DONE) {
+        ecdc_status encoded = encode_file(o, format, model, &listener.listener, &result, &err);
+        input_listener_end(&listener);
+        if (encoded != ECDC_OK)
+            status = report_error(&err);
+        else
+            report(o, model, &result);
+    }
     ecdc_model_close(model);
     return status;
 }

@@ -1,9 +1,13 @@
 /* ecdc features: a sound becomes one row per fMRI volume, with a table and a description beside the array. */
-#include <stddef.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli.h"
-#include "features_modes.h"
+#include "features/file_job.h"
+#include "features_file.h"
+#include "input.h"
+#include "json_out.h"
 #include "model_open.h"
 
 /* The option that was given but has no meaning in the mode, NULL for none. */
@@ -17,11 +21,57 @@ static const char *meaningless(const struct options *o) {
         {o->bandwidth_given, true, true, false, "-b"},     {o->codebooks != 0, true, true, false, "--codebooks"},
     };
     for (size_t i = 0; i < sizeof about / sizeof *about; i++) {
-        bool meant = o->mode == MODE_ENCODEC ? about[i].encodec : o->mode == MODE_LATENT ? about[i].latent : about[i].mel;
+        bool meant = o->mode == ECDC_MODE_ENCODEC ? about[i].encodec : o->mode == ECDC_MODE_LATENT ? about[i].latent : about[i].mel;
         if (about[i].given && !meant)
             return about[i].name;
     }
     return NULL;
+}
+
+ecdc_features_settings features_settings(const struct options *o, const ecdc_listener *listener) {
+    ecdc_features_settings s = ecdc_default_features_settings();
+    s.mode = o->mode;
+    s.bandwidth_kbps = o->bandwidth_kbps;
+    s.n_codebooks = o->codebooks;
+    s.layout = o->layout;
+    s.tr = o->tr;
+    s.alignment = o->alignment;
+    s.max_trs = o->max_trs > 0 ? o->max_trs : 0;
+    s.partial = o->partial;
+    s.per_frame = o->per_frame;
+    s.hrf = o->hrf;
+    s.int16 = o->dtype && !strcmp(o->dtype, "int16");
+    s.overwrite = o->overwrite;
+    s.choose_track = o->track >= 0;
+    s.track = o->track;
+    s.partial_input = o->partial_input;
+    s.n_threads = o->threads;
+    s.cpu = o->cpu;
+    s.listener = listener;
+    return s;
+}
+
+static void report(const struct options *o, const ecdc_features_result *r) {
+    double audio_s = (double)r->samples / r->sampling_rate_hz;
+    static const char *const units[] = {"codebooks", "mels", "dimensions"}; /* in the order of ecdc_mode */
+    static const char *const names[] = {"n_codebooks", "n_mels", "dimension"};
+    if (!o->json) {
+        char frames[40] = "";
+        if (o->mode != ECDC_MODE_LATENT || o->per_frame)
+            snprintf(frames, sizeof frames, " x %" PRId64 " frames", r->row[1]);
+        report_note(o, "%s: %" PRId64 " TRs x %" PRId64 " %s%s, %.2f s of sound in %.2f s", o->output, r->n_trs, r->row[0],
+                    units[o->mode], frames, audio_s, r->seconds_wall);
+        return;
+    }
+    cJSON *json = cJSON_CreateObject();
+    json_put_integer(json, names[o->mode], r->row[0]);
+    json_put_integer(json, "frames_per_tr", r->row[1]);
+    if (o->mode == ECDC_MODE_MEL)
+        json_put_number(json, "ref", r->mel_ref);
+    cJSON_AddStringToObject(json, "output", o->output);
+    json_put_integer(json, "n_trs", r->n_trs);
+    json_put_speed(json, audio_s, r->seconds_wall);
+    json_print(json);
 }
 
 int features_usage(const struct options *o) {
@@ -30,41 +80,41 @@ int features_usage(const struct options *o) {
         return report_usage("features: %s means nothing with --mode %s", option, mode_name(o->mode));
     if (o->dtype && strncmp(o->dtype, "int", 3) != 0)
         return report_usage("features: --dtype %s: allowed is int64 or int16", o->dtype);
-    if (o->layout == LAYOUT_GIBLET && o->alignment == ECDC_ALIGN_EXACT)
-        return report_usage("features: --layout giblet has giblet's alignment only; exact rows come as codes or flat");
-    if (o->mode == MODE_ENCODEC && o->hrf == HRF_CAUSAL)
-        return report_usage("features: --hrf causal has no meaning for codes, which are labels; use --mode latent or mel");
-    if (o->mode != MODE_ENCODEC && o->hrf == HRF_GIBLET_DOC)
-        return report_usage("features: --hrf giblet-doc rounds to codes; --mode %s has --hrf causal or giblet", mode_name(o->mode));
-    if (o->hrf == HRF_GIBLET_DOC && o->alignment == ECDC_ALIGN_EXACT)
-        return report_usage("features: --hrf giblet-doc has giblet's alignment only: it would take the -1 of exact rows for codes");
-    return EXIT_DONE;
+    ecdc_error err;
+    ecdc_features_settings settings = features_settings(o, NULL);
+    return features_check(&settings, &err) == ECDC_OK ? EXIT_DONE : report_usage("%s", err.message);
 }
 
 int features_model(const struct options *o, ecdc_model **model) {
     *model = NULL;
-    if (o->mode == MODE_MEL)
+    if (o->mode == ECDC_MODE_MEL)
         return EXIT_DONE;
     ecdc_error err;
+    ecdc_features_settings settings = features_settings(o, NULL);
     ecdc_status status = model_open(o, o->model, model, &err);
     if (status == ECDC_OK)
-        status = features_codes_check(o, *model, &err);
+        status = features_model_check(*model, &settings, &err);
     return status == ECDC_OK ? EXIT_DONE : report_error(&err);
-}
-
-ecdc_status features_file(const struct options *o, const ecdc_model *model, struct encoded *result, ecdc_error *err) {
-    return o->mode == MODE_MEL ? features_mel(o, result, err) : features_codes(o, model, result, err);
 }
 
 static int run(const struct options *o) {
     if (features_usage(o) != EXIT_DONE || !output_format(&command_features, o, "npy") || output_is_input(o))
         return EXIT_USAGE;
-    ecdc_model *model;
-    struct encoded result;
     ecdc_error err;
+    ecdc_model *model;
+    ecdc_features_result result;
+    struct input_listener listener;
+    input_listener_init(&listener, o);
+    ecdc_features_settings settings = features_settings(o, &listener.listener);
     int status = features_model(o, &model);
-    if (status == EXIT_DONE && features_file(o, model, &result, &err) != ECDC_OK)
-        status = report_error(&err);
+    if (status == EXIT_DONE) {
+        ecdc_status written = ecdc_write_features(model, o->arguments[0], o->output, &settings, &result, &err);
+        input_listener_end(&listener);
+        if (written != ECDC_OK)
+            status = report_error(&err);
+        else
+            report(o, &result);
+    }
     ecdc_model_close(model);
     return status;
 }

@@ -145,28 +145,10 @@ static int choose(const char *text, const char *const *names, int n) {
     return -1;
 }
 
-static const char *const layouts[] = {"codes", "flat", "giblet"}, *const alignments[] = {"giblet", "exact"},
-    *const formats[] = {"ecdc", "npy", "npz", "wav"}, *const weight_formats[] = {"safetensors", "th"},
-    *const dtypes[] = {"int64", "int16", "float32", "float16"},
-    *const modes[] = {"encodec", "mel", "latent"}, *const hrfs[] = {"none", "causal", "giblet", "giblet-doc"};
+static const char *const formats[] = {"ecdc", "npy", "npz", "wav"}, *const weight_formats[] = {"safetensors", "th"},
+    *const dtypes[] = {"int64", "int16", "float32", "float16"};
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 static const char *const cpus[] = {"auto", "reference", "avx2", "avx512", "neon"}; /* in the order of ecdc_cpu */
-
-const char *layout_name(int layout) {
-    return layouts[layout];
-}
-
-const char *alignment_name(ecdc_alignment alignment) {
-    return alignments[alignment];
-}
-
-const char *mode_name(int mode) {
-    return modes[mode];
-}
-
-const char *hrf_name(int hrf) {
-    return hrfs[hrf];
-}
 
 static int bad_value(const char *option, const char *value, const char *allowed) {
     return report_usage("--%s %s: allowed is %s", option, value, allowed);
@@ -251,28 +233,28 @@ static int set(struct options *o, int key, const char *v) {
         o->codebooks = (int)n;
         break;
     case OPT_LAYOUT:
-        if ((choice = choose(v, layouts, 3)) < 0)
+        if ((choice = choose(v, layout_names, 3)) < 0)
             return bad_value("layout", v, "codes, flat or giblet");
-        o->layout = choice;
+        o->layout = (ecdc_layout)choice;
         o->layout_given = true;
         break;
     case OPT_ALIGNMENT:
-        if ((choice = choose(v, alignments, 2)) < 0)
+        if ((choice = choose(v, alignment_names, 2)) < 0)
             return bad_value("alignment", v, "giblet or exact");
         o->alignment = (ecdc_alignment)choice;
         o->alignment_given = true;
         break;
     case OPT_MODE:
-        if ((choice = choose(v, modes, 3)) < 0)
+        if ((choice = choose(v, mode_names, 3)) < 0)
             return bad_value("mode", v, "encodec, mel or latent");
-        o->mode = choice;
+        o->mode = (ecdc_mode)choice;
         break;
     case OPT_PER_FRAME: o->per_frame = true; break;
     case OPT_AS_GIBLET: o->as_giblet = true; break;
     case OPT_HRF:
-        if ((choice = choose(v, hrfs, 4)) < 0)
+        if ((choice = choose(v, hrf_names, 4)) < 0)
             return bad_value("hrf", v, "none, causal, giblet or giblet-doc");
-        o->hrf = choice;
+        o->hrf = (ecdc_hrf)choice;
         break;
     case OPT_DTYPE:
         if (choose(v, dtypes, 4) < 0)

@@ -225,6 +225,17 @@ typedef enum ecdc_cpu {
     ECDC_CPU_NEON = 4
 } ecdc_cpu;
 
+/** Streams that share what they can. An LSTM needs all its recurrent weights for every frame, 8 MB at full size, more than a
+ *  core's cache holds: reading them costs a lone stream a third of its time. Encoders and decoders of one model that are made with
+ *  the same group and used by different threads wait for each other there, a few milliseconds, and read them once for four
+ *  (bench/run streams: 1.3 times the throughput with 4 streams per core). Codes and samples are the same bits as without.
+ *  The only handle that any number of threads may use at once; it must outlive the encoders and decoders made with it. */
+typedef struct ecdc_group ecdc_group;
+
+/** Fails with ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_group_new(ecdc_group **group, ecdc_error *err);
+ECDC_API void ecdc_group_free(ecdc_group *group);
+
 /** How an encoder or decoder works. Start from ecdc_default_settings(): fields may take the place of
  *  `reserved`, with 0 for what is done today. */
 typedef struct ecdc_settings {
@@ -232,7 +243,8 @@ typedef struct ecdc_settings {
     int n_codebooks;       /**< 1 ... the model's; default 0: what the bandwidth gives */
     int n_threads;         /**< 1 ... 256; default 0: one per processor that this process may use */
     ecdc_cpu cpu;          /**< default ECDC_CPU_AUTO; one that this processor lacks is ECDC_E_UNSUPPORTED */
-    int reserved[8];       /**< for later fields: 0 */
+    ecdc_group *group;     /**< other streams to share with; default NULL: none */
+    int reserved[6];       /**< for later fields: 0 */
 } ecdc_settings;
 
 ECDC_API ecdc_settings ecdc_default_settings(void);
@@ -707,6 +719,82 @@ ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_resample_nearest(const int64_t *series
 /** The same for floats, by linear interpolation. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_resample_linear(const float *series, size_t n, size_t n_features, size_t n_result,
                                                           float *result, ecdc_error *err);
+
+/* ------------------------------------------------------------------------------------ feature files --- */
+
+/** How long work speaks to its caller: functions, each of which may be NULL, called on the thread that called. */
+typedef struct ecdc_listener {
+    /** What is worth knowing, as one sentence: the sound starts late, a gap was filled. */
+    void (*note)(void *context, const char *text);
+    /** As the work goes on: what is done, such as "encoding", and how far, in seconds of sound or (for scans) volumes; total 0:
+     *  unknown. */
+    void (*progress)(void *context, const char *what, double done, double total);
+    /** Asked now and then: anything but 0 ends the call with ECDC_E_STOPPED. */
+    int (*stop)(void *context);
+    void *context;   /**< handed to each of them */
+    int reserved[4]; /**< for later fields: 0 */
+} ecdc_listener;
+
+/** What a row of features holds. */
+typedef enum ecdc_mode {
+    ECDC_MODE_ENCODEC = 0, /**< codes: labels, int64 */
+    ECDC_MODE_MEL = 1,     /**< giblet's mel spectrogram in dB, float32 (n_trs, n_mels, frames) */
+    ECDC_MODE_LATENT = 2   /**< the vectors behind the codes, float32, their mean per TR (n_trs, dimension) */
+} ecdc_mode;
+
+/** The shape of codes. */
+typedef enum ecdc_layout {
+    ECDC_LAYOUT_CODES = 0, /**< (n_trs, codebooks, frames) */
+    ECDC_LAYOUT_FLAT = 1,  /**< (n_trs, codebooks * frames) */
+    ECDC_LAYOUT_GIBLET = 2 /**< (n_trs, giblet's codebooks * frames): those that do not exist are 0 */
+} ecdc_layout;
+
+/** What ecdc_write_features makes. Start from ecdc_default_features_settings(), as with ecdc_settings. */
+typedef struct ecdc_features_settings {
+    ecdc_mode mode;        /**< default ECDC_MODE_ENCODEC */
+    double bandwidth_kbps; /**< default 3; like the codebooks without a meaning for mel */
+    int n_codebooks;       /**< 1 ... what the bandwidth gives; default 0: all of them */
+    ecdc_layout layout;    /**< of codes */
+    const char *tr;        /**< as in ecdc_tr_grid_init; default "1.5" */
+    ecdc_alignment alignment;
+    int64_t max_trs;       /**< stop after so many; default 0: the whole sound */
+    int partial;           /**< 1: a last part of a TR makes a row, too */
+    int per_frame;         /**< 1: latents of every frame, (n_trs, dimension, frames) */
+    ecdc_hrf hrf;          /**< codes: none, giblet (they stay as they are) or giblet-doc; else none, causal or giblet */
+    int int16;             /**< 1: codes as int16 */
+    int overwrite;         /**< 1: replaces files that exist */
+    int choose_track, track, partial_input; /**< as in ecdc_reader_settings */
+    int n_threads;         /**< as in ecdc_settings */
+    ecdc_cpu cpu;          /**< likewise */
+    const ecdc_listener *listener; /**< NULL: none */
+    int reserved[8];       /**< for later fields: 0 */
+} ecdc_features_settings;
+
+ECDC_API ecdc_features_settings ecdc_default_features_settings(void);
+
+/** What was written. */
+typedef struct ecdc_features_result {
+    int64_t n_trs;
+    int64_t row[2];        /**< shape of a row: codebooks (or dimension, or filters) and frames; 1 where there is no second axis */
+    int64_t samples;       /**< read, at the rate below */
+    int sampling_rate_hz;
+    double mel_ref;        /**< mel: the power of 0 dB */
+    double seconds_wall;
+    int reserved[8];
+} ecdc_features_result;
+
+/** Writes the features of a sound on the TR grid as the command `ecdc features` does: the array OUT.npy, row by row in constant
+ *  memory, and beside it OUT.tsv (the times of its TRs) and OUT.json (what it was made from and how). Each file appears when it is
+ *  complete, the array last.
+ *  @param model   NULL in mel mode
+ *  @param input   a file that FFmpeg reads, or "-"
+ *  @param output  ends in .npy; "-": the array alone, to standard output
+ *  Fails as ecdc_reader_open, ecdc_encoder_new and ecdc_tr_grid_init do, and with ECDC_E_ARGUMENT (settings that exclude each
+ *  other; messages name options of the command), ECDC_E_EXISTS, ECDC_E_FORMAT (no sound; shorter than a TR), ECDC_E_UNSUPPORTED (a
+ *  chunked model), ECDC_E_IO, ECDC_E_STOPPED, ECDC_E_MEMORY; then nothing was written. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_write_features(const ecdc_model *model, const char *input, const char *output,
+                                                         const ecdc_features_settings *settings, ecdc_features_result *result,
+                                                         ecdc_error *err);
 
 /* -------------------------------------------------------------------------------------------- metrics --- */
 

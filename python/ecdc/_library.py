@@ -39,7 +39,7 @@ class ModelInfo(ctypes.Structure):
 
 class Settings(ctypes.Structure):
     _fields_ = [("bandwidth_kbps", c_double), ("n_codebooks", c_int), ("n_threads", c_int), ("cpu", c_int),
-                ("reserved", c_int * 8)]
+                ("group", c_void_p), ("reserved", c_int * 6)]
 
 
 class ReaderInfo(ctypes.Structure):
