@@ -48,6 +48,9 @@ struct options {
     bool zscore;
     const char *cache, *film, *subjects, *scans; /* dataset; NULL: not given */
     bool no_zscore;
+    int jobs;              /* 0: one per processor */
+    int shard, n_shards;   /* 1 of 1 where nothing is said */
+    uint64_t given;        /* which options stood on the command line, by their place in the table of options.c */
 };
 
 struct command {
@@ -60,6 +63,8 @@ struct command {
 /* Parses argv[1...] for a command. EXIT_DONE, or the status to exit with after a message (EXIT_DONE with o->help after
  * the help text). */
 int options_parse(const struct command *command, int argc, char **argv, struct options *o);
+/* The first option on the command line that neither the command nor the list `also` takes; NULL for none. */
+const char *option_not_of(const struct options *o, const struct command *command, const char *also);
 /* The format to write: --format, else what the output's name ends in; `allowed` is a list such as "ecdc npy". NULL after a
  * message. */
 const char *output_format(const struct command *command, const struct options *o, const char *allowed);
@@ -85,6 +90,6 @@ ecdc_settings settings_of(const struct options *o);
 double peak_rss_mb(void);
 
 extern const struct command command_encode, command_decode, command_features, command_reconstruct, command_compare,
-    command_info, command_model, command_bench, command_fmri, command_dataset;
+    command_info, command_model, command_bench, command_fmri, command_dataset, command_batch;
 
 #endif

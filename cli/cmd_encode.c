@@ -4,7 +4,7 @@
 
 #include "cli.h"
 #include "codes_out.h"
-#include "features/encode_stream.h"
+#include "encode_file.h"
 #include "input.h"
 #include "json_out.h"
 #include "model_open.h"
@@ -29,11 +29,16 @@ static bool format_fits(const struct options *o, const char *format, const ecdc_
     return false;
 }
 
-static void report(const struct options *o, const ecdc_model *model, const ecdc_model_info *info, int n_codebooks,
-                   const struct encoded *result) {
+static void report(const struct options *o, const ecdc_model *model, const struct encoded *result) {
+    ecdc_model_info info;
+    ecdc_error err;
+    int n_codebooks = 0;
+    ecdc_model_get_info(model, &info);
+    if (ecdc_model_codebooks(model, o->bandwidth_kbps, &n_codebooks, &err) != ECDC_OK)
+        return; /* has not failed before */
     double audio_s = (double)result->samples / result->sampling_rate_hz;
-    const char *unit = info->chunked ? "chunks" : "frames";
-    int64_t n = info->chunked ? ecdc_model_chunks(model, result->samples) : ecdc_model_frames(model, result->samples);
+    const char *unit = info.chunked ? "chunks" : "frames";
+    int64_t n = info.chunked ? ecdc_model_chunks(model, result->samples) : ecdc_model_frames(model, result->samples);
     if (!o->json) {
         report_note(o, "%s: %lld %s x %d codebooks, %.2f s of sound in %.2f s", o->output, (long long)n, unit, n_codebooks,
                     audio_s, result->seconds_wall);
@@ -49,45 +54,58 @@ static void report(const struct options *o, const ecdc_model *model, const ecdc_
     json_print(json);
 }
 
+int encode_model(const struct options *o, const char *format, ecdc_model **model) {
+    *model = NULL;
+    ecdc_error err;
+    ecdc_model_info info;
+    int n_codebooks;
+    if (model_open(o, o->model, model, &err) != ECDC_OK)
+        return report_error(&err);
+    ecdc_model_get_info(*model, &info);
+    if (!format_fits(o, format, &info))
+        return EXIT_USAGE;
+    return ecdc_model_codebooks(*model, o->bandwidth_kbps, &n_codebooks, &err) == ECDC_OK ? EXIT_DONE : report_error(&err);
+}
+
+ecdc_status encode_file(const struct options *o, const char *format, const ecdc_model *model, const ecdc_listener *listener,
+                        struct encoded *result, ecdc_error *err) {
+    struct sound_in in = input_of(o, 0, listener);
+    struct codes_out *out = NULL;
+    ecdc_settings settings = settings_of(o);
+    int n_codebooks;
+    ecdc_status status = ecdc_model_codebooks(model, o->bandwidth_kbps, &n_codebooks, err);
+    if (status == ECDC_OK)
+        status = codes_out_open(o->output, o->overwrite, format, model, n_codebooks, &out, err);
+    if (status == ECDC_OK)
+        status = encode_stream(&in, model, &settings, write_frames, out, result, err);
+    if (status == ECDC_OK) {
+        status = codes_out_commit(out, result->samples, err);
+        out = NULL;
+    }
+    codes_out_discard(out);
+    return status;
+}
+
 static int run(const struct options *o) {
     const char *format = output_format(&command_encode, o, "ecdc npy npz");
     if (!format || output_is_input(o))
         return EXIT_USAGE;
-
-    ecdc_error err;
-    ecdc_model *model = NULL;
-    struct codes_out *out = NULL;
+    ecdc_model *model;
     struct encoded result;
+    ecdc_error err;
     struct input_listener listener;
     input_listener_init(&listener, o);
-    struct sound_in in = input_of(o, 0, &listener.listener);
-    ecdc_settings settings = settings_of(o);
-    int n_codebooks = 0;
-    ecdc_status status = model_open(o, o->model, &model, &err);
-    ecdc_model_info info;
-    if (status == ECDC_OK) {
-        ecdc_model_get_info(model, &info);
-        if (!format_fits(o, format, &info)) {
-            ecdc_model_close(model);
-            return EXIT_USAGE;
-        }
+    int status = encode_model(o, format, &model);
+    if (status == EXIT_DONE) {
+        ecdc_status encoded = encode_file(o, format, model, &listener.listener, &result, &err);
+        input_listener_end(&listener);
+        if (encoded != ECDC_OK)
+            status = report_error(&err);
+        else
+            report(o, model, &result);
     }
-    if (status == ECDC_OK)
-        status = ecdc_model_codebooks(model, o->bandwidth_kbps, &n_codebooks, &err);
-    if (status == ECDC_OK)
-        status = codes_out_open(o->output, o->overwrite, format, model, n_codebooks, &out, &err);
-    if (status == ECDC_OK)
-        status = encode_stream(&in, model, &settings, write_frames, out, &result, &err);
-    input_listener_end(&listener);
-    if (status == ECDC_OK) {
-        status = codes_out_commit(out, result.samples, &err);
-        out = NULL;
-    }
-    codes_out_discard(out);
-    if (status == ECDC_OK)
-        report(o, model, &info, n_codebooks, &result);
     ecdc_model_close(model);
-    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
+    return status;
 }
 
 const struct command command_encode = {

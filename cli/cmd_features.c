@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "features/file_job.h"
+#include "features_file.h"
 #include "input.h"
 #include "json_out.h"
 #include "model_open.h"
@@ -27,7 +28,7 @@ static const char *meaningless(const struct options *o) {
     return NULL;
 }
 
-static ecdc_features_settings features_settings_of(const struct options *o, const ecdc_listener *listener) {
+ecdc_features_settings features_settings(const struct options *o, const ecdc_listener *listener) {
     ecdc_features_settings s = ecdc_default_features_settings();
     s.mode = o->mode;
     s.bandwidth_kbps = o->bandwidth_kbps;
@@ -73,31 +74,49 @@ static void report(const struct options *o, const ecdc_features_result *r) {
     json_print(json);
 }
 
-static int run(const struct options *o) {
+int features_usage(const struct options *o) {
     const char *option = meaningless(o);
     if (option)
         return report_usage("features: %s means nothing with --mode %s", option, mode_name(o->mode));
     if (o->dtype && strncmp(o->dtype, "int", 3) != 0)
         return report_usage("features: --dtype %s: allowed is int64 or int16", o->dtype);
     ecdc_error err;
+    ecdc_features_settings settings = features_settings(o, NULL);
+    return features_check(&settings, &err) == ECDC_OK ? EXIT_DONE : report_usage("%s", err.message);
+}
+
+int features_model(const struct options *o, ecdc_model **model) {
+    *model = NULL;
+    if (o->mode == ECDC_MODE_MEL)
+        return EXIT_DONE;
+    ecdc_error err;
+    ecdc_features_settings settings = features_settings(o, NULL);
+    ecdc_status status = model_open(o, o->model, model, &err);
+    if (status == ECDC_OK)
+        status = features_model_check(*model, &settings, &err);
+    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
+}
+
+static int run(const struct options *o) {
+    if (features_usage(o) != EXIT_DONE || !output_format(&command_features, o, "npy") || output_is_input(o))
+        return EXIT_USAGE;
+    ecdc_error err;
+    ecdc_model *model;
+    ecdc_features_result result;
     struct input_listener listener;
     input_listener_init(&listener, o);
-    ecdc_features_settings settings = features_settings_of(o, &listener.listener);
-    if (features_check(&settings, &err) != ECDC_OK)
-        return report_usage("%s", err.message);
-    if (!output_format(&command_features, o, "npy") || output_is_input(o))
-        return EXIT_USAGE;
-    ecdc_model *model = NULL;
-    ecdc_features_result result;
-    ecdc_status status = o->mode == ECDC_MODE_MEL ? ECDC_OK : model_open(o, o->model, &model, &err);
-    if (status == ECDC_OK)
-        status = ecdc_write_features(model, o->arguments[0], o->output, &settings, &result, &err);
-    input_listener_end(&listener);
+    ecdc_features_settings settings = features_settings(o, &listener.listener);
+    int status = features_model(o, &model);
+    if (status == EXIT_DONE) {
+        ecdc_status written = ecdc_write_features(model, o->arguments[0], o->output, &settings, &result, &err);
+        input_listener_end(&listener);
+        if (written != ECDC_OK)
+            status = report_error(&err);
+        else
+            report(o, &result);
+    }
     ecdc_model_close(model);
-    if (status != ECDC_OK)
-        return report_error(&err);
-    report(o, &result);
-    return EXIT_DONE;
+    return status;
 }
 
 const struct command command_features = {

@@ -24,7 +24,8 @@ enum {
     OPT_FORMAT = FIRST_LONG, OPT_TRACK, OPT_PARTIAL_INPUT, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR,
     OPT_MAX_TRS, OPT_CODEBOOKS, OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE,
     OPT_SECONDS, OPT_REPEATS, OPT_PROFILE, OPT_PYTHON, OPT_AUDIO, OPT_PER_FRAME,
-    OPT_AS_GIBLET, OPT_MASK, OPT_ZSCORE, OPT_OUT, OPT_FILM, OPT_SUBJECTS, OPT_SCANS, OPT_NO_ZSCORE
+    OPT_AS_GIBLET, OPT_MASK, OPT_ZSCORE, OPT_OUT, OPT_FILM, OPT_SUBJECTS, OPT_SCANS, OPT_NO_ZSCORE,
+    OPT_JOBS, OPT_SHARD
 };
 
 static const struct option_row rows[] = {
@@ -73,6 +74,8 @@ static const struct option_row rows[] = {
     {"profile", OPT_PROFILE, NULL, "also where the time goes: each layer, the quantizer, the rest"},
     {"mask", OPT_MASK, "FILE", "fmri extract, restore: NIfTI of the voxels that count, as fmri mask writes it"},
     {"zscore", OPT_ZSCORE, NULL, "fmri extract: each voxel minus its mean, divided by its standard deviation"},
+    {"jobs", OPT_JOBS, "N", "files at the same time, each on one thread (default: all processors)"},
+    {"shard", OPT_SHARD, "PART", "I/N: only every N-th file, from the I-th on (1 to N): one task of N"},
     {"threads", OPT_THREADS, "N", "threads; results do not depend on it (default: all processors)"},
     {"precision", OPT_PRECISION, "NAME", "f32"},
     {"cpu", OPT_CPU, "NAME", "kernels: auto, avx512, avx2, neon or reference (default: auto)"},
@@ -81,6 +84,7 @@ static const struct option_row rows[] = {
     {"help", 'h', NULL, "this text"},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
+_Static_assert(N_ROWS < 64, "options.given has a bit for each");
 
 static bool in_list(const char *word, const char *list) {
     size_t n = strlen(word);
@@ -130,6 +134,19 @@ static bool parse_number(const char *text, double *value) {
     return end != text && !*end && isfinite(*value) && *value > 0;
 }
 
+/* "2/8": two whole numbers, the first no larger than the second. */
+static bool parse_shard(const char *text, int *shard, int *n_shards) {
+    const char *slash = strchr(text, '/');
+    char first[24];
+    int64_t i, n;
+    if (!slash || (size_t)snprintf(first, sizeof first, "%.*s", (int)(slash - text), text) >= sizeof first ||
+        !parse_integer(slash + 1, 1, 1000000, &n) || !parse_integer(first, 1, n, &i))
+        return false;
+    *shard = (int)i;
+    *n_shards = (int)n;
+    return true;
+}
+
 /* The index of text in a list of names, -1 for none. */
 static int choose(const char *text, const char *const *names, int n) {
     for (int i = 0; i < n; i++)
@@ -145,6 +162,19 @@ static const char *const cpus[] = {"auto", "reference", "avx2", "avx512", "neon"
 
 static int bad_value(const char *option, const char *value, const char *allowed) {
     return report_usage("--%s %s: allowed is %s", option, value, allowed);
+}
+
+static void note_given(struct options *o, int key) {
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (rows[i].key == key)
+            o->given |= (uint64_t)1 << i;
+}
+
+const char *option_not_of(const struct options *o, const struct command *command, const char *also) {
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (o->given >> i & 1 && !takes(command, rows[i].name) && !in_list(rows[i].name, also))
+            return rows[i].name;
+    return NULL;
 }
 
 static int set(struct options *o, int key, const char *v) {
@@ -249,6 +279,15 @@ static int set(struct options *o, int key, const char *v) {
     case OPT_SUBJECTS: o->subjects = v; break;
     case OPT_SCANS: o->scans = v; break;
     case OPT_NO_ZSCORE: o->no_zscore = true; break;
+    case OPT_JOBS:
+        if (!parse_integer(v, 1, 256, &n))
+            return bad_value("jobs", v, "1 to 256");
+        o->jobs = (int)n;
+        break;
+    case OPT_SHARD:
+        if (!parse_shard(v, &o->shard, &o->n_shards))
+            return bad_value("shard", v, "I/N such as 2/8, where I is 1 to N");
+        break;
     case OPT_PYTHON: o->python = v; break;
     case OPT_AUDIO: o->audio = v; break;
     case OPT_SECONDS:
@@ -266,7 +305,7 @@ static int set(struct options *o, int key, const char *v) {
 
 int options_parse(const struct command *command, int argc, char **argv, struct options *o) {
     *o = (struct options){.model = "default", .bandwidth_kbps = 3, .tr = "1.5", .max_trs = -1, .track = -1,
-                          .seconds = 20, .repeats = 5};
+                          .seconds = 20, .repeats = 5, .shard = 1, .n_shards = 1};
     struct option known[MAX_OPTIONS] = {{0}};
     char letters[2 * MAX_OPTIONS + 2] = ":", *letter = letters + 1;
     size_t n = 0;
@@ -293,6 +332,7 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
             return report_usage("%s: no option %s; ecdc %s --help lists them", command->name,
                                 is_letter ? unknown : argv[optind - 1], command->name);
         }
+        note_given(o, key);
         int status = set(o, key, optarg);
         if (status != EXIT_DONE)
             return status;

@@ -20,7 +20,7 @@ void progress_start_share(struct progress *p, const struct options *o, const cha
     p->unit = PROGRESS_SHARE;
 }
 
-static void print_clock(double s) {
+void progress_clock(double s) {
     long whole = (long)(s + 0.5);
     if (whole >= 3600)
         fprintf(stderr, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
@@ -45,14 +45,14 @@ void progress_show(struct progress *p, double done) {
     if (p->unit == PROGRESS_BYTES) {
         fprintf(stderr, "%.1f MB at %.1f MB/s", done / 1e6, speed / 1e6);
     } else if (p->unit == PROGRESS_SHARE) {
-        print_clock(elapsed);
+        progress_clock(elapsed);
     } else {
-        print_clock(done);
+        progress_clock(done);
         fprintf(stderr, " at %.0f x realtime", speed);
     }
     if (p->total > done && speed > 0) {
         fputs(", ", stderr);
-        print_clock((p->total - done) / speed);
+        progress_clock((p->total - done) / speed);
         fputs(" left", stderr);
     }
     fputs("\033[K", stderr);

@@ -19,6 +19,8 @@ void progress_start_share(struct progress *p, const struct options *o, const cha
 /* For a download, of which `done` bytes are here. */
 void progress_start_bytes(struct progress *p, const struct options *o, const char *what, double total, double done);
 void progress_show(struct progress *p, double done);
+/* Prints 1:02:03 or 2:03. */
+void progress_clock(double s);
 void progress_end(struct progress *p); /* wipes the bar */
 
 #endif

@@ -6,6 +6,7 @@ TEST_PACKAGES="libcmocka-dev ffmpeg python3-numpy python3-pandas python3-pytest"
 PEER_PACKAGES="python3-venv"
 CLANG_PACKAGES="clang"
 SANITIZE_PACKAGES="valgrind"
+LONG_PACKAGES="slurmctld slurmd slurm-client munge"
 
 say() { printf '\n== %s\n' "$*"; }
 

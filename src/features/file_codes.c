@@ -134,14 +134,26 @@ static void find_array_shape(struct features_run *f, const ecdc_row_shape *row, 
     f->width = (size_t)(array->dims[1] * (three ? frames : 1));
 }
 
-static ecdc_status prepare(struct features_run *f, ecdc_error *err) {
-    ecdc_row_shape shape;
-    struct npy_shape array;
+/* What the model has to say to the settings. */
+static ecdc_status find_shape(struct features_run *f, ecdc_row_shape *shape, ecdc_error *err) {
     ecdc_model_get_info(f->job->model, &f->info);
     if (f->info.chunked)
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s encodes normalised chunks that overlap: it has no single frame grid "
                          "for TRs; use a 24 kHz model", f->info.name);
-    ecdc_status status = find_row_shape(f, &shape, err);
+    return find_row_shape(f, shape, err);
+}
+
+ecdc_status features_model_check(const ecdc_model *model, const ecdc_features_settings *settings, ecdc_error *err) {
+    struct features_job job = {.model = model};
+    struct features_run f = {.job = &job, .s = settings};
+    ecdc_row_shape shape;
+    return find_shape(&f, &shape, err);
+}
+
+static ecdc_status prepare(struct features_run *f, ecdc_error *err) {
+    ecdc_row_shape shape;
+    struct npy_shape array;
+    ecdc_status status = find_shape(f, &shape, err);
     if (status == ECDC_OK && f->s->mode == ECDC_MODE_LATENT)
         status = latent_codebooks(f->job->model, f->n_codebooks, &f->codebooks, err);
     if (status == ECDC_OK)

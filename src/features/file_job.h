@@ -20,6 +20,9 @@ ecdc_status features_mel(const struct features_job *job, ecdc_features_result *r
 /* ECDC_E_ARGUMENT where settings exclude each other. */
 ecdc_status features_check(const ecdc_features_settings *settings, ecdc_error *err);
 
+/* Whether the model can do it; what ecdc_write_features would fail with for every input. Not for mel, which has no model. */
+ecdc_status features_model_check(const ecdc_model *model, const ecdc_features_settings *settings, ecdc_error *err);
+
 /* ecdc_write_features with a key. */
 ecdc_status features_write(const ecdc_model *model, const char *input, const char *output, const ecdc_features_settings *settings,
                            const cJSON *key, ecdc_features_result *result, ecdc_error *err);

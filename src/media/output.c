@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -134,8 +135,9 @@ static ecdc_status fail_directory(const char *path, const char *directory, int e
                      strerror(error));
 }
 
+static const char alphabet[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+
 static void random_digits(char digits[RANDOM_DIGITS + 1]) {
-    static const char alphabet[] = "0123456789abcdefghijklmnopqrstuvwxyz";
     unsigned char bytes[RANDOM_DIGITS];
     if (getentropy(bytes, sizeof bytes) != 0) /* old kernels; O_EXCL keeps a guessable name safe */
         for (int i = 0; i < RANDOM_DIGITS; i++)
@@ -174,9 +176,29 @@ static ecdc_status create_temporary(struct output *o, ecdc_error *err) {
         o->temporary = NULL;
         if (status == ECDC_OK)
             status = fail_directory(o->name, directory, error, err);
+    } else {
+        (void)flock(o->fd, LOCK_EX | LOCK_NB); /* says that it is in use (output_remove_abandoned), where the file system can */
     }
     free(directory);
     return status;
+}
+
+bool output_is_temporary(const char *name, size_t *n_base) {
+    const size_t n_tail = 1 + RANDOM_DIGITS + sizeof ".part" - 1;
+    size_t n = strlen(name);
+    if (n <= 1 + n_tail || name[0] != '.' || name[n - n_tail] != '.' || strcmp(name + n - (sizeof ".part" - 1), ".part") ||
+        strspn(name + n - n_tail + 1, alphabet) != RANDOM_DIGITS)
+        return false;
+    *n_base = n - 1 - n_tail;
+    return true;
+}
+
+bool output_remove_abandoned(const char *path) {
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool removed = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && unlink(path) == 0;
+    if (fd >= 0)
+        close(fd);
+    return removed;
 }
 
 static ecdc_status create_spool(struct output *o, ecdc_error *err) {

@@ -46,4 +46,10 @@ ecdc_status output_commit(struct output *o, ecdc_error *err);
 /* Removes the temporary file and frees o; NULL is fine. */
 void output_discard(struct output *o);
 
+/* A process that is killed leaves its temporary files. Whether a name in a directory is that of one; name + 1 then begins with the
+ * *n_base bytes of the target's name. */
+bool output_is_temporary(const char *name, size_t *n_base);
+/* Removes it unless a living process writes it; whether it is gone. */
+bool output_remove_abandoned(const char *path);
+
 #endif

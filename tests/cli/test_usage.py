@@ -17,12 +17,16 @@ OPTIONS = {  # every option of every command, as the manual has them
     "fmri": "output overwrite mask zscore tr max-trs threads json",
     "dataset": "out film subjects scans model bandwidth codebooks tr max-trs mode hrf no-zscore threads precision cpu json",
     "bench": "model bandwidth seconds repeats profile threads precision cpu json",
+    "batch": "output format overwrite track partial-input model bandwidth codebooks tr max-trs layout alignment partial "
+             "mode per-frame hrf dtype jobs shard precision cpu json",
 }
 OPTIONS = {command: {*options.split(), "quiet", "help"} for command, options in OPTIONS.items()}
 LETTERS = {"output": "o", "overwrite": "f", "model": "m", "bandwidth": "b", "rescale": "r", "quiet": "q", "help": "h"}
 VALUES = {"output": "x.npy", "track": "0", "format": "npy", "model": "default", "bandwidth": "3", "codebooks": "1", "tr": "1.5",
           "max-trs": "1", "layout": "codes", "alignment": "exact", "mode": "encodec", "dtype": "int16", "hrf": "none", "threads": "1",
-          "precision": "f32", "cpu": "auto", "seconds": "1", "repeats": "1", "mask": "x.nii", "out": "x", "film": "x.mp4", "subjects": "1", "scans": "*", "python": "python3", "audio": "x.wav"}
+          "mask": "x.nii", "out": "x", "film": "x.mp4", "subjects": "1", "scans": "*",
+          "precision": "f32", "cpu": "auto", "seconds": "1", "repeats": "1", "python": "python3", "audio": "x.wav",
+          "jobs": "2", "shard": "1/2"}
 
 
 def test_help(ecdc):
@@ -84,6 +88,7 @@ def test_the_options_in_the_help_are_taken_and_no_other(ecdc, command):
     (("decode", "in.ecdc"), "-o FILE is missing"),
     (("features", "in.wav"), "-o FILE is missing"),
     (("reconstruct", "in.npy"), "-o FILE is missing"),
+    (("batch", "films"), "-o FILE is missing"),
     (("encode", "-o", "x.npy"), "usage: ecdc encode [OPTION ...] IN -o OUT.ecdc|OUT.npy"),
     (("encode", "a.wav", "b.wav", "-o", "x.npy"), "usage: ecdc encode"),
     (("decode", "-o", "x.wav"), "usage: ecdc decode"),

@@ -1,0 +1,271 @@
+/* What ecdc batch finds done already. OUTDIR/ecdc-batch.json holds the settings that every output of the directory is made with.
+ * An output counts as done and whole where it is younger than that file and no older than its input (a file gets its name when it is
+ * complete, so that it is whole if it is there), and where the description beside features fits both. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/memory.h"
+#include "base/paths.h"
+#include "base/status.h"
+#include "batch.h"
+#include "json_out.h"
+#include "media/output.h"
+#include "model/file.h"
+#include "model/json.h"
+
+enum { MAX_JSON = 1 << 20 };
+
+/* ------------------------------------------------------------------------------------------- the settings --- */
+
+static void describe_features(const struct options *o, cJSON *json) {
+    cJSON_AddStringToObject(json, "mode", mode_name(o->mode));
+    ecdc_tr_grid grid; /* 1.5, 1.50 and 3/2 are the same */
+    char tr[48] = "";
+    if (ecdc_tr_grid_init(&grid, o->tr, 75, ECDC_ALIGN_EXACT, NULL) == ECDC_OK)
+        snprintf(tr, sizeof tr, "%lld/%lld", (long long)grid.tr_num, (long long)grid.tr_den);
+    cJSON_AddStringToObject(json, "tr", tr);
+    cJSON_AddStringToObject(json, "alignment", alignment_name(o->alignment));
+    cJSON_AddStringToObject(json, "layout", layout_name(o->layout));
+    cJSON_AddStringToObject(json, "dtype", o->dtype ? o->dtype : "int64");
+    cJSON_AddStringToObject(json, "hrf", hrf_name(o->hrf));
+    json_put_integer(json, "codebooks", o->codebooks);
+    json_put_integer(json, "max_trs", o->max_trs);
+    cJSON_AddBoolToObject(json, "partial", o->partial);
+    cJSON_AddBoolToObject(json, "per_frame", o->per_frame);
+}
+
+static cJSON *describe(const struct batch *b) {
+    const struct options *o = b->o;
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "task", b->task->name);
+    cJSON_AddStringToObject(json, "format", b->format);
+    if (b->model) {
+        ecdc_model_info info;
+        ecdc_model_get_info(b->model, &info);
+        cJSON_AddStringToObject(json, "model", info.name);
+        cJSON_AddStringToObject(json, "sha256", ecdc_model_sha256(b->model));
+        json_put_number(json, "bandwidth", o->bandwidth_kbps);
+    }
+    if (b->task == &command_features)
+        describe_features(o, json);
+    json_put_integer(json, "track", o->track);
+    cJSON_AddBoolToObject(json, "partial_input", o->partial_input);
+    return json;
+}
+
+static ecdc_status read_json(const char *path, cJSON **json, ecdc_error *err) {
+    char *text = NULL;
+    size_t n;
+    ecdc_status status = file_read_text(path, MAX_JSON, &text, &n, err);
+    if (status == ECDC_OK)
+        status = json_parse_object(path, text, n, json, err);
+    free(text);
+    return status;
+}
+
+static ecdc_status compare(const struct batch *b, const char *path, const cJSON *wanted, const cJSON *found, ecdc_error *err) {
+    const cJSON *member;
+    cJSON_ArrayForEach(member, wanted) {
+        const cJSON *other = cJSON_GetObjectItemCaseSensitive(found, member->string);
+        char *now = cJSON_PrintUnformatted(member), *then = other ? cJSON_PrintUnformatted(other) : ecdc_strdup("missing");
+        ecdc_status status = !now || !then ? ecdc_fail_memory(err, "the settings") : ECDC_OK;
+        if (status == ECDC_OK && strcmp(now, then))
+            status = ecdc_fail(err, ECDC_E_EXISTS, "%s: the outputs in %s are made with other settings: %s is %s there, %s now; name "
+                               "another directory, or make them again with -f", path, b->o->output, member->string, then, now);
+        cJSON_free(now);
+        free(then);
+        if (status != ECDC_OK)
+            return status;
+    }
+    return ECDC_OK;
+}
+
+/* Where no batch has worked, an output that exists is somebody else's. */
+static ecdc_status refuse_strangers(const struct batch *b, ecdc_error *err) {
+    struct stat s;
+    for (size_t i = 0; i < b->n; i++)
+        if (lstat(b->items[i].output, &s) == 0)
+            return ecdc_fail(err, ECDC_E_EXISTS, "%s: exists already, and no ecdc-batch.json says how it was made (-f overwrites it)",
+                             b->items[i].output);
+    return ECDC_OK;
+}
+
+static ecdc_status write_settings(const struct batch *b, const char *path, const cJSON *settings, ecdc_error *err) {
+    char *text = cJSON_Print(settings);
+    struct output *out = NULL;
+    ecdc_status status = text ? output_open(path, b->o->overwrite, false, &out, err) : ecdc_fail_memory(err, "the settings");
+    if (status == ECDC_OK)
+        status = output_write(out, text, strlen(text), err);
+    if (status == ECDC_OK)
+        status = output_write(out, "\n", 1, err);
+    if (status == ECDC_OK)
+        status = output_commit(out, err);
+    else
+        output_discard(out);
+    cJSON_free(text);
+    return status;
+}
+
+/* mkdir -p of all that stands before the last slash. */
+static ecdc_status make_directories(const char *path, ecdc_error *err) {
+    char *copy = ecdc_strdup(path);
+    if (!copy)
+        return ecdc_fail_memory(err, "a path");
+    ecdc_status status = ECDC_OK;
+    for (char *slash = copy; status == ECDC_OK && (slash = strchr(slash + 1, '/'));) {
+        *slash = 0;
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+            status = ecdc_fail(err, ECDC_E_IO, "%s: the directory cannot be made: %s", copy, strerror(errno));
+        *slash = '/';
+    }
+    free(copy);
+    return status;
+}
+
+/* Another task of the same job may write the file at this moment: then ours is not written, and theirs is read. */
+static ecdc_status claim(const struct batch *b, const char *path, const cJSON *settings, ecdc_error *err) {
+    struct stat s;
+    ecdc_error why;
+    if (b->o->overwrite)
+        return write_settings(b, path, settings, err);
+    if (stat(path, &s) != 0) {
+        ecdc_status status = refuse_strangers(b, err);
+        if (status != ECDC_OK)
+            return status;
+        status = write_settings(b, path, settings, &why);
+        if (status != ECDC_E_EXISTS)
+            return status == ECDC_OK ? status : ecdc_fail(err, status, "%s", why.message);
+    }
+    cJSON *found = NULL;
+    ecdc_status status = read_json(path, &found, err);
+    if (status == ECDC_OK)
+        status = compare(b, path, settings, found, err);
+    cJSON_Delete(found);
+    return status;
+}
+
+ecdc_status batch_claim(const struct batch *b, struct timespec *since, ecdc_error *err) {
+    char *path = ecdc_strfmt("%s/ecdc-batch.json", b->o->output);
+    cJSON *settings = path ? describe(b) : NULL;
+    struct stat s;
+    ecdc_status status = path && settings ? make_directories(path, err) : ecdc_fail_memory(err, "the settings");
+    if (status == ECDC_OK)
+        status = claim(b, path, settings, err);
+    if (status == ECDC_OK && stat(path, &s) != 0)
+        status = ecdc_fail(err, ECDC_E_IO, "%s: %s", path, strerror(errno));
+    if (status == ECDC_OK)
+        *since = s.st_mtim;
+    cJSON_Delete(settings);
+    free(path);
+    return status;
+}
+
+/* -------------------------------------------------------------------------------------- what is done and whole --- */
+
+static bool is_older(const struct timespec *a, const struct timespec *b) {
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+static bool is_integer(const cJSON *object, const char *name, int64_t x) {
+    double number;
+    return json_integer(cJSON_GetObjectItemCaseSensitive(object, name), -9e15, 9e15, &number) && (int64_t)number == x;
+}
+
+/* Whether the description is that of this array and, where the input is still there, of this input. */
+static bool description_fits(const char *npy, const struct stat *out, const struct stat *in) {
+    char *path = path_replace(npy, ".npy", ".json"), *table = path_replace(npy, ".npy", ".tsv");
+    cJSON *json = NULL;
+    ecdc_error ignored;
+    bool fits = path && table && file_is_regular(table) && file_is_regular(path) && read_json(path, &json, &ignored) == ECDC_OK;
+    const cJSON *input = cJSON_GetObjectItemCaseSensitive(json, "input"), *array = cJSON_GetObjectItemCaseSensitive(json, "npy");
+    fits = fits && is_integer(array, "bytes", out->st_size) &&
+           (!in || (is_integer(input, "size", in->st_size) && is_integer(input, "mtime", in->st_mtime)));
+    cJSON_Delete(json);
+    free(table);
+    free(path);
+    return fits;
+}
+
+static bool is_whole(const struct batch *b, const struct batch_item *item, const struct timespec *since) {
+    struct stat in, out;
+    if (stat(item->output, &out) != 0 || !S_ISREG(out.st_mode) || is_older(&out.st_mtim, since))
+        return false;
+    bool there = stat(item->input, &in) == 0;
+    if (there && is_older(&out.st_mtim, &in.st_mtim))
+        return false;
+    return b->task != &command_features || description_fits(item->output, &out, there ? &in : NULL);
+}
+
+/* ---------------------------------------------------------------------------------- what a killed run has left --- */
+
+static int by_output(const void *a, const void *b) {
+    return strcmp((*(const struct batch_item *const *)a)->output, (*(const struct batch_item *const *)b)->output);
+}
+
+/* Whether a file of this path would be an output of ours: of this shard, that is, and still to be made. */
+static bool is_ours(const struct batch_item **open_items, size_t n, const char *path) {
+    const char *ending = path_ends_with(path, ".tsv") ? ".tsv" : path_ends_with(path, ".json") ? ".json" : NULL;
+    char *array = ending ? path_replace(path, ending, ".npy") : ecdc_strdup(path);
+    const struct batch_item key = {.output = array}, *wanted = &key;
+    bool found = array && bsearch(&wanted, open_items, n, sizeof *open_items, by_output);
+    free(array);
+    return found;
+}
+
+static void sweep_directory(const struct batch_item **open_items, size_t n, const char *directory, size_t n_directory) {
+    char *path = ecdc_strfmt("%.*s", (int)n_directory, directory);
+    DIR *entries = path ? opendir(path) : NULL;
+    free(path);
+    for (struct dirent *entry; entries && (entry = readdir(entries));) {
+        size_t n_base;
+        if (!output_is_temporary(entry->d_name, &n_base))
+            continue;
+        char *target = ecdc_strfmt("%.*s%.*s", (int)n_directory, directory, (int)n_base, entry->d_name + 1);
+        path = ecdc_strfmt("%.*s%s", (int)n_directory, directory, entry->d_name);
+        if (target && path && is_ours(open_items, n, target))
+            output_remove_abandoned(path);
+        free(target);
+        free(path);
+    }
+    if (entries)
+        closedir(entries);
+}
+
+/* Removes the temporary files of a run that was killed: those of outputs that this run makes. */
+static ecdc_status sweep(const struct batch *b, ecdc_error *err) {
+    const struct batch_item **open_items = ecdc_alloc_array(b->n, sizeof *open_items);
+    if (!open_items)
+        return ecdc_fail_memory(err, "the list of files");
+    size_t n = 0, n_last = 0;
+    for (size_t i = 0; i < b->n; i++)
+        if (b->items[i].state == BATCH_OPEN)
+            open_items[n++] = &b->items[i];
+    qsort(open_items, n, sizeof *open_items, by_output);
+    const char *last = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const char *path = open_items[i]->output;
+        size_t n_directory = (size_t)(strrchr(path, '/') - path) + 1;
+        if (!last || n_directory != n_last || strncmp(last, path, n_directory))
+            sweep_directory(open_items, n, path, n_directory);
+        last = path;
+        n_last = n_directory;
+    }
+    free(open_items);
+    return ECDC_OK;
+}
+
+ecdc_status batch_plan(struct batch *b, const struct timespec *since, ecdc_error *err) {
+    ecdc_status status = ECDC_OK;
+    for (size_t i = 0; i < b->n && status == ECDC_OK; i++) {
+        struct batch_item *item = &b->items[i];
+        if (is_whole(b, item, since))
+            item->state = BATCH_KEPT;
+        else
+            status = make_directories(item->output, err);
+    }
+    return status == ECDC_OK ? sweep(b, err) : status;
+}

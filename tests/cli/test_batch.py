@@ -1,0 +1,296 @@
+"""ecdc batch: many files, some broken; what is done stays done, whatever ends a run."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+import files
+from run import TINY, check_healthy
+
+FIELDS = ["input", "output", "status", "seconds_audio", "seconds_wall", "reason"]
+
+
+def table(ecdc, name="out/ecdc-batch.tsv"):
+    head, *lines = (ecdc.cwd / name).read_text().splitlines()
+    assert head.split("\t") == FIELDS
+    rows = [dict(zip(FIELDS, line.split("\t"), strict=True)) for line in lines]
+    return {row["output"].removeprefix("out/"): row for row in rows}
+
+
+def states(ecdc, **settings):
+    return {name: row["status"] for name, row in table(ecdc, **settings).items()}
+
+
+@pytest.fixture
+def films(ecdc, sounds):
+    """Two that are whole, one of them below; one that is cut, one that is none, one of another kind, one that is hidden."""
+    directory = ecdc.cwd / "films"
+    (directory / "more").mkdir(parents=True)
+    shutil.copy(sounds["talk.wav"], directory / "a.wav")
+    shutil.copy(sounds["film.mp4"], directory / "more" / "b.MP4")
+    (directory / "cut.wav").write_bytes(sounds["talk.wav"].read_bytes()[:100000])
+    (directory / "none.wav").write_text("no sound")
+    (directory / "notes.txt").write_text("about these films")
+    (directory / ".hidden.wav").write_text("no sound")
+    return directory
+
+
+def run_films(ecdc, *options, status=1):
+    r = ecdc.run("batch", "films", "-o", "out", "-m", TINY, *options)
+    assert r.status == status, r.stderr
+    return r
+
+
+def test_each_output_is_that_of_the_command_for_one_file(ecdc, films):
+    r = run_films(ecdc, "--jobs", "3", "--alignment", "exact")
+    assert states(ecdc) == {"a.npy": "done", "more/b.npy": "done", "cut.npy": "failed", "none.npy": "failed"}
+    for source, name in ("a.wav", "a"), ("more/b.MP4", "more/b"):
+        ecdc("features", f"films/{source}", "-o", "one.npy", "-m", TINY, "--alignment", "exact", "-f")
+        for ending in "npy", "tsv":
+            assert (ecdc.cwd / f"out/{name}.{ending}").read_bytes() == (ecdc.cwd / f"one.{ending}").read_bytes()
+        about, one = (json.loads((ecdc.cwd / f"{stem}.json").read_text()) for stem in (f"out/{name}", "one"))
+        assert about == one
+    rows = table(ecdc)
+    assert float(rows["a.npy"]["seconds_audio"]) == 158477 / 24000 and float(rows["a.npy"]["seconds_wall"]) >= 0
+    assert "breaks off" in rows["cut.npy"]["reason"] and "not a media file" in rows["none.npy"]["reason"]
+    for text in (rows["cut.npy"]["reason"], rows["none.npy"]["reason"], "films: 1 file(s) that are no sound by their name",
+                 "out: 2 done, 0 kept, 2 failed", "2 of 4 file(s) failed; out/ecdc-batch.tsv says why"):
+        assert text in r.stderr
+    found = sorted(str(p.relative_to(ecdc.cwd / "out")) for p in (ecdc.cwd / "out").rglob("*") if p.is_file())
+    assert found == ["a.json", "a.npy", "a.tsv", "ecdc-batch.json", "ecdc-batch.tsv", "more/b.json", "more/b.npy", "more/b.tsv"]
+
+
+def test_encode(ecdc, films):
+    run_films(ecdc, "encode", "-b", "6")
+    ecdc("encode", "films/a.wav", "-o", "one.ecdc", "-m", TINY, "-b", "6")
+    assert (ecdc.cwd / "out/a.ecdc").read_bytes() == (ecdc.cwd / "one.ecdc").read_bytes()
+    r = ecdc.run("batch", "films", "encode", "-o", "arrays", "-m", TINY, "--format", "npy", "--partial-input", "-q", "--json")
+    assert r.status == 1
+    assert {k: r.json[k] for k in ("files", "done", "kept", "failed", "open")} == dict(files=4, done=3, kept=0, failed=1, open=0)
+    assert np.load(ecdc.cwd / "arrays/cut.npy").shape[0] == 4
+    assert "breaks off" in {row["input"]: row["reason"] for row in table(ecdc, "arrays/ecdc-batch.tsv").values()}["films/cut.wav"]
+
+
+@pytest.mark.parametrize("options", [("--mode", "mel"), ("--mode", "latent", "--per-frame", "-m", TINY)])
+def test_other_modes(ecdc, sounds, options):
+    (ecdc.cwd / "list").write_text(f"{sounds['talk.wav']}\n\n{sounds['stereo.mp3']}\tsub/other\r\n")
+    ecdc("batch", "list", "-o", "out", "--partial", *options)
+    ecdc("features", sounds["stereo.mp3"], "-o", "one.npy", "--partial", *options)
+    assert (ecdc.cwd / "out/sub/other.npy").read_bytes() == (ecdc.cwd / "one.npy").read_bytes()
+    assert states(ecdc) == {"talk.npy": "done", "sub/other.npy": "done"}
+
+
+def test_the_same_command_again_makes_what_is_missing_and_nothing_else(ecdc, films, sounds):
+    run_films(ecdc)
+    before = {p: p.stat().st_ino for p in (ecdc.cwd / "out").glob("*.npy")}
+    (films / "none.wav").write_bytes(sounds["talk.wav"].read_bytes())
+    run_films(ecdc)
+    assert states(ecdc) == {"a.npy": "kept", "more/b.npy": "kept", "cut.npy": "failed", "none.npy": "done"}
+    assert all(p.stat().st_ino == ino for p, ino in before.items())
+
+
+def damage(ecdc, films, how):
+    """Something happens to the input or the outputs of a.wav."""
+    out, about = ecdc.cwd / "out/a.npy", ecdc.cwd / "out/a.json"
+    later = time.time() + 5
+    if how == "input newer":
+        os.utime(films / "a.wav", (later, later))
+    elif how == "another input of the same age":
+        s = (films / "a.wav").stat()
+        files.write_wav(films / "a.wav", np.zeros(99999, np.int16))
+        os.utime(films / "a.wav", ns=(s.st_atime_ns, s.st_mtime_ns))
+    elif how == "array cut":
+        out.write_bytes(out.read_bytes()[:-8])
+    elif how == "no array":
+        out.unlink()
+    elif how == "no table":
+        (ecdc.cwd / "out/a.tsv").unlink()
+    elif how == "description cut":
+        about.write_text(about.read_text()[:-9])
+    elif how == "not by this batch":
+        os.utime(out, (1, 1))
+
+
+@pytest.mark.parametrize("how", ["input newer", "another input of the same age", "array cut", "no array", "no table",
+                                 "description cut", "not by this batch"])
+def test_what_is_not_whole_is_made_again(ecdc, films, how):
+    run_films(ecdc)
+    damage(ecdc, films, how)
+    run_films(ecdc)
+    assert states(ecdc) == {"a.npy": "done", "more/b.npy": "kept", "cut.npy": "failed", "none.npy": "failed"}
+    if how == "input newer":
+        return  # and stays newer than what is made from it now
+    run_films(ecdc)
+    assert states(ecdc)["a.npy"] == "kept"
+
+
+def test_an_input_that_is_gone_needs_none(ecdc, films):
+    (ecdc.cwd / "list").write_text("films/a.wav\n")
+    ecdc("batch", "list", "-o", "out")
+    (films / "a.wav").unlink()
+    ecdc("batch", "list", "-o", "out")
+    assert states(ecdc) == {"a.npy": "kept"}
+
+
+@pytest.mark.parametrize("options, says", [
+    (("-b", "6"), "bandwidth is 3 there, 6 now"), (("--tr", "2"), 'tr is "3/2" there, "2/1" now'),
+    (("--mode", "latent"), 'mode is "encodec" there, "latent" now'), (("-m", "default"), "model is"),
+    (("--partial-input",), "partial_input is false there, true now"), (("encode",), 'task is "features" there, "encode" now'),
+])
+def test_a_directory_has_outputs_of_one_kind(ecdc, films, options, says):
+    run_films(ecdc, "--tr", "1.50")
+    model = () if "-m" in options else ("-m", TINY)
+    ecdc.refuses("batch", "films", "-o", "out", "-q", *model, *options, says=["out/ecdc-batch.json: ", says, "-f"])
+    r = ecdc.run("batch", "films", "-o", "out", "-f", *model, *options)
+    assert r.status == 1 and set(states(ecdc).values()) <= {"done", "failed"}
+
+
+def test_files_of_others_are_left_alone(ecdc, films):
+    (ecdc.cwd / "out").mkdir()
+    (ecdc.cwd / "out/a.npy").write_text("mine")
+    ecdc.refuses("batch", "films", "-o", "out", "-q", says="out/a.npy: exists already, and no ecdc-batch.json says how it was made")
+    run_films(ecdc, "-f")
+    assert states(ecdc)["a.npy"] == "done" and np.load(ecdc.cwd / "out/a.npy").shape[1] == 4
+
+
+def test_shards_divide_the_list(ecdc, films):
+    for i in 2, 1, 3:
+        ecdc.run("batch", "films", "-o", "out", "-m", TINY, "--shard", f"{i}/3")
+    shards = [states(ecdc, name=f"out/ecdc-batch.{i}-of-3.tsv") for i in (1, 2, 3)]
+    assert [len(s) for s in shards] == [2, 1, 1]
+    together = {name: state for s in shards for name, state in s.items()}
+    assert together == {"a.npy": "done", "more/b.npy": "done", "cut.npy": "failed", "none.npy": "failed"}
+    run_films(ecdc)
+    assert states(ecdc) == {"a.npy": "kept", "more/b.npy": "kept", "cut.npy": "failed", "none.npy": "failed"}
+    (ecdc.cwd / "list").write_text("films/a.wav\n")
+    ecdc("batch", "list", "-o", "out", "-m", TINY, "--shard", "2/2")  # more tasks than files
+
+
+def test_two_inputs_of_one_output(ecdc, films):
+    shutil.copy(films / "a.wav", films / "a.mp3")
+    ecdc.refuses("batch", "films", "-o", "out", "-q", status=2,
+                 says=["films/a.mp3 and films/a.wav would both become out/a.npy", "a tab and a name"])
+    ecdc.refuses("batch", "films", "-o", "out", "-q", "--shard", "2/2", status=2, says="would both become")
+    (ecdc.cwd / "list").write_text("films/a.wav\nfilms/a.mp3\tb\n")
+    ecdc("batch", "list", "-o", "out", "-m", TINY)
+    assert set(states(ecdc)) == {"a.npy", "b.npy"}
+
+
+@pytest.mark.parametrize("text, says", [
+    (b"", "list: an empty list"), (b"\n\n", "list: an empty list"), (b"a.wav\nfilms/\n", "list: line 2: films/ is a directory"),
+    (b"a\0.wav\n", "list: line 1 holds a zero byte"), (b"a.wav\t../b\n", "'../b' is none"), (b"a.wav\t/b\n", "'/b' is none"),
+    (b"a.wav\tb/..\n", "'b/..' is none"), (b"a.wav\t\n", "'' is none"), (b"\tb\n", "'b' is none"), (b"a.wav\tb/\n", "'b/' is none"),
+])
+def test_bad_lists(ecdc, text, says):
+    (ecdc.cwd / "list").write_bytes(text)
+    ecdc.refuses("batch", "list", "-o", "out", says=says)
+
+
+@pytest.mark.parametrize("args, status, says", [
+    (("films", "decode", "-o", "out"), 2, "batch: decode: files become features (the default) or encode"),
+    (("films", "encode", "-o", "out", "--tr", "2"), 2, "batch: encode takes no --tr"),
+    (("films", "encode", "-o", "out", "--format", "wav"), 2, "batch: --format wav: encode makes ecdc, npy or npz"),
+    (("films", "-o", "out", "--format", "ecdc"), 2, "batch: --format ecdc: features makes npy"),
+    (("films", "-o", "out", "--mode", "mel", "-b", "3"), 2, "-b means nothing with --mode mel"),
+    (("films", "-o", "-"), 2, "-o names a directory"),
+    (("films", "-o", "out", "-f", "--shard", "1/2"), 2, "-f starts all over, which a shard cannot do"),
+    (("films", "-o", "out", "--shard", "3/2"), 2, "--shard 3/2: allowed is I/N"), (("films", "-o", "out", "--shard", "0/2"), 2, "--shard"),
+    (("films", "-o", "out", "--shard", "1"), 2, "--shard 1"), (("films", "-o", "out", "--shard", "/2"), 2, "--shard /2"),
+    (("films", "-o", "out", "--jobs", "0"), 2, "--jobs 0: allowed is 1 to 256"),
+    (("nothing", "-o", "out"), 1, "nothing: No such file or directory"),
+    (("empty", "-o", "out"), 1, "empty: no file in it is sound or a film by its name"),
+    (("films", "-q", "-o", "films/a.wav"), 1, "films/a.wav is not a directory"),
+    (("films", "-q", "-o", "out", "-b", "5"), 1, "5"),
+    (("films", "-q", "-o", "out", "-m", "random:encodec_48khz"), 1, "it has no single frame grid"),
+    (("films", "-q", "encode", "-o", "out", "--format", "npz"), 2, ".npz is for models that encode in chunks"),
+])
+def test_refusals_before_the_run(ecdc, films, args, status, says):
+    (ecdc.cwd / "empty").mkdir()
+    ecdc.refuses("batch", *args, status=status, says=says)
+
+
+def test_own_names(ecdc, films):
+    shutil.copy(films / "a.wav", films / "ecdc-batch.wav")
+    ecdc.refuses("batch", "films", "-o", "out", "-q", status=2, says="films/ecdc-batch.wav: names in out that begin with ecdc-batch")
+
+
+@pytest.fixture
+def long_films(ecdc):
+    """Twelve of 100 s: time for a signal."""
+    directory = ecdc.cwd / "films"
+    directory.mkdir()
+    sound = np.random.default_rng(0).integers(-9999, 9999, 2400000).astype(np.int16)
+    for i in range(12):
+        files.write_wav(directory / f"{i:02}.wav", sound)
+    return directory
+
+
+def start_and_wait_for_one(ecdc, *options):
+    p = ecdc.start("batch", "films", "-o", "out", "--jobs", "2", *options)
+    while p.poll() is None and not list((ecdc.cwd / "out").glob("*.npy")):
+        time.sleep(0.02)
+    return p
+
+
+def parts(ecdc):
+    return list((ecdc.cwd / "out").glob(".*.part"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_tidily(ecdc, long_films, number):
+    p = start_and_wait_for_one(ecdc)
+    p.send_signal(number)
+    _, stderr = p.communicate(timeout=100)
+    check_healthy(p.returncode, stderr.decode())
+    assert p.returncode == 1 and b" of 12 file(s) are open; the same command goes on" in stderr, stderr
+    found = states(ecdc)
+    made = {p.name for p in (ecdc.cwd / "out").glob("*.npy")}
+    assert len(found) == 12 and {n for n, s in found.items() if s == "done"} == made and 1 <= len(made) < 12
+    assert set(found.values()) == {"done", "open"} and not parts(ecdc)
+    ecdc("batch", "films", "-o", "out")
+    assert {n for n, s in states(ecdc).items() if s == "kept"} == made and set(states(ecdc).values()) == {"done", "kept"}
+
+
+def test_a_killed_run_leaves_whole_files_and_its_remains_are_cleared(ecdc, long_films):
+    p = start_and_wait_for_one(ecdc)
+    while not (left := parts(ecdc)):
+        time.sleep(0.001)
+        assert p.poll() is None
+    p.kill()
+    p.communicate()
+    made = {p.name: p.stat().st_ino for p in (ecdc.cwd / "out").glob("*.npy")}
+    assert parts(ecdc)
+    other = ecdc.cwd / "out" / ".elsewhere.npy.abc123.part"
+    other.write_text("of somebody else")
+    ecdc("batch", "films", "-o", "out")
+    assert parts(ecdc) == [other]
+    kept = {n for n, s in states(ecdc).items() if s == "kept"}
+    assert kept == set(made) and all((ecdc.cwd / "out" / n).stat().st_ino == made[n] for n in kept)
+    first = np.load(ecdc.cwd / "out/00.npy")
+    assert all(np.array_equal(np.load(ecdc.cwd / f"out/{i:02}.npy"), first) for i in range(12))
+
+
+def test_two_runs_at_once_do_not_remove_each_others_files(ecdc, long_films):
+    """What the second one finds half done is in use, by its lock."""
+    p = start_and_wait_for_one(ecdc)
+    r = ecdc.run("batch", "films", "-o", "out", "-q", "--jobs", "1")
+    p.communicate()
+    assert p.returncode == 0 and r.status == 0
+    assert not parts(ecdc) and len(list((ecdc.cwd / "out").glob("*.npy"))) == 12
+
+
+def test_the_progress_line(ecdc, films):
+    controller, terminal = os.openpty()
+    p = subprocess.Popen(ecdc.command(["batch", "films", "-o", "out", "-m", TINY]), cwd=ecdc.cwd, env=ecdc.env, stderr=terminal,
+                         stdin=subprocess.DEVNULL)
+    assert p.wait(100) == 1
+    text = os.read(controller, 1 << 16).decode()
+    os.close(controller), os.close(terminal)
+    assert "0 of 4 files" in text and re.search(r"\r4 of 4 files, 2 failed, \d+ x realtime, 0:00 left\x1b", text)
