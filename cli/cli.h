@@ -32,6 +32,7 @@ struct options {
     bool partial;
     const char *dtype; /* NULL: not given */
     const char *python, *audio;
+    const char *logits, *bottleneck; /* autoencoder */
     enum { MODE_ENCODEC, MODE_MEL, MODE_LATENT } mode;
     enum { HRF_NONE, HRF_CAUSAL, HRF_GIBLET, HRF_GIBLET_DOC } hrf;
     bool per_frame, as_giblet;
@@ -82,6 +83,6 @@ ecdc_settings settings_of(const struct options *o);
 double peak_rss_mb(void);
 
 extern const struct command command_encode, command_decode, command_features, command_reconstruct, command_compare,
-    command_info, command_model, command_bench;
+    command_info, command_model, command_bench, command_autoencoder;
 
 #endif

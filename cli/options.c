@@ -24,7 +24,7 @@ enum {
     OPT_FORMAT = FIRST_LONG, OPT_TRACK, OPT_PARTIAL_INPUT, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR,
     OPT_MAX_TRS, OPT_CODEBOOKS, OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE,
     OPT_SECONDS, OPT_REPEATS, OPT_PROFILE, OPT_PYTHON, OPT_AUDIO, OPT_PER_FRAME,
-    OPT_AS_GIBLET
+    OPT_AS_GIBLET, OPT_LOGITS, OPT_BOTTLENECK
 };
 
 static const struct option_row rows[] = {
@@ -60,6 +60,8 @@ static const struct option_row rows[] = {
     {"float", OPT_FLOAT, NULL, "32-bit float samples instead of 16-bit integers"},
     {"rescale", 'r', NULL, "scale a sound that is too loud instead of clipping it (decodes twice)"},
     {"as-giblet", OPT_AS_GIBLET, NULL, "mel: join the TRs with their padding, as giblet does"},
+    {"logits", OPT_LOGITS, "FILE.npy", "also the logits, float32 (n_trs, codebooks, frames, entries)"},
+    {"bottleneck", OPT_BOTTLENECK, "FILE.npy", "also what passes through the bottleneck, float32 (n_trs, numbers)"},
     {"force", OPT_FORCE, NULL, "decode with a model other than the one that made the codes"},
     {"seconds", OPT_SECONDS, "S", "length of the generated sound (default: 20)"},
     {"repeats", OPT_REPEATS, "R", "how often; medians are printed (default: 5)"},
@@ -240,6 +242,8 @@ static int set(struct options *o, int key, const char *v) {
         break;
     case OPT_PER_FRAME: o->per_frame = true; break;
     case OPT_AS_GIBLET: o->as_giblet = true; break;
+    case OPT_LOGITS: o->logits = v; break;
+    case OPT_BOTTLENECK: o->bottleneck = v; break;
     case OPT_HRF:
         if ((choice = choose(v, hrfs, 4)) < 0)
             return bad_value("hrf", v, "none, causal, giblet or giblet-doc");
