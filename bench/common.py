@@ -28,6 +28,7 @@ class Failed(Exception):
 @dataclass
 class Finished:
     wall_s: float
+    cpu_s: float  # of all processors, the system's included
     peak_mb: float
     stdout: str
 
@@ -56,7 +57,7 @@ def run(*command, feed=None):
         messages.seek(0)
         if process.returncode:
             raise Failed(f"{' '.join(map(str, command))}: {messages.read().decode(errors='replace').strip()[-1000:]}")
-        return Finished(wall_s, usage.ru_maxrss / 1024, out.read().decode(errors="replace"))
+        return Finished(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out.read().decode(errors="replace"))
 
 
 def ecdc(*args, feed=None):

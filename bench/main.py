@@ -8,6 +8,7 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+import fmri
 import machine
 import parts
 import peers
@@ -20,6 +21,7 @@ PARTS = {
     "latency": (parts.latency, "a live stream, frame by frame", "1 minute"),
     "startup": (parts.startup, "one second of sound, from the start of the command to its end", "1 minute"),
     "film": (parts.film, "features of a film", "6 minutes"),
+    "fmri": (fmri.measure, "masks and series of scans, beside zlib alone", "3 minutes"),
     "profile": (parts.profile, "layer by layer", "1 minute"),
 }
 

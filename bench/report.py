@@ -142,6 +142,20 @@ def film_section(p):
             f"{p['peak_mb']['high']:.0f} MB. FFmpeg alone takes {number(p['ffmpeg_reading_s'])} s to read and resample its sound.\n")
 
 
+def fmri_section(p):
+    study = p["study"]
+    rows = [["zlib alone", spread(p["cpu_s"]["zlib"], " s"), ""],
+            *([what, spread(p["cpu_s"][name], " s"), spread(p["ratio"][name])] for name, what in
+              (("series", "`ecdc fmri mask`, `extract`"), ("zscore", "the same with `--zscore`")))]
+    return (f"{plural(p['n_subjects'], 'subject')} x {p['n_trs']} TRs, {p['n_voxels']} voxels in the mask, int16, gzip ratio "
+            f"{p['gzip_ratio']:.1f}, files in memory; processor time. zlib alone: what both passes read (the first stops at TR 200), "
+            f"decompressed to nothing.\n\n" + table(["", "processor time", "× zlib"], rows) +
+            f"\nPeak memory {p['peak_mb']:.0f} MB; the series of one subject is {4e-6 * p['n_trs'] * p['n_voxels']:.0f} MB. A study of "
+            f"{study['n_subjects']} such subjects: mask {number(study['mask_s'])} s, all series "
+            f"{number(study['series_s'])} s one after the other and {study['series_mb']:.0f} MB; {number(study['cpu_s'])} s of processor "
+            f"time.\n")
+
+
 def profile_section(p):
     out = [f"`ecdc bench --profile`, {plural(p['threads'], 'thread')}; ms per second of sound; FMA peak "
            f"{number(p['fma_peak_gflops'])} GFLOP/s.\n"]
@@ -154,7 +168,7 @@ def profile_section(p):
 
 SECTIONS = [("peers", "Side by side", peers_section), ("scaling", "Threads and bandwidth", scaling_section),
             ("length", "Length", length_section), ("latency", "A live stream", latency_section),
-            ("startup", "Start-up", startup_section), ("film", "A film", film_section),
+            ("startup", "Start-up", startup_section), ("film", "A film", film_section), ("fmri", "Scans", fmri_section),
             ("profile", "Layer by layer", profile_section)]
 
 

@@ -15,6 +15,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct options {
     const char *arguments[3];
     int n_arguments;
+    char *const *words; /* all of the arguments, where there may be more than three */
     const char *output, *format;
     bool overwrite, quiet, json, help;
     const char *model;
@@ -42,6 +43,8 @@ struct options {
     double seconds;
     int repeats;
     bool profile;
+    const char *mask; /* NULL: not given */
+    bool zscore;
 };
 
 struct command {
@@ -83,6 +86,6 @@ ecdc_settings settings_of(const struct options *o);
 double peak_rss_mb(void);
 
 extern const struct command command_encode, command_decode, command_features, command_reconstruct, command_compare,
-    command_info, command_model, command_bench, command_autoencoder;
+    command_info, command_model, command_bench, command_fmri, command_autoencoder;
 
 #endif

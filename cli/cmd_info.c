@@ -153,6 +153,29 @@ static ecdc_status describe_npz(const struct options *o, cJSON *json, ecdc_error
     return ECDC_OK;
 }
 
+static ecdc_status describe_nifti(const struct options *o, cJSON *json, ecdc_error *err) {
+    ecdc_nifti *nifti;
+    ecdc_status status = ecdc_nifti_open(o->arguments[0], &nifti, err);
+    if (status != ECDC_OK)
+        return status;
+    ecdc_nifti_info info;
+    ecdc_nifti_get_info(nifti, &info);
+    const ecdc_nifti_space *space = &info.space;
+    const double shape[] = {(double)space->x, (double)space->y, (double)space->z, (double)info.n_trs};
+    cJSON_AddStringToObject(json, "kind", "nifti");
+    cJSON_AddItemToObject(json, "shape", cJSON_CreateDoubleArray(shape, info.n_dims));
+    json_put_integer(json, "n_trs", info.n_trs);
+    json_put_number(json, "tr", info.tr_s);
+    cJSON_AddStringToObject(json, "dtype", info.type_name);
+    json_put_number(json, "slope", info.slope);
+    json_put_number(json, "intercept", info.intercept);
+    cJSON *affine = cJSON_AddArrayToObject(json, "affine");
+    for (int row = 0; row < 4; row++)
+        cJSON_AddItemToArray(affine, cJSON_CreateDoubleArray(space->affine + 4 * row, 4));
+    ecdc_nifti_close(nifti);
+    return ECDC_OK;
+}
+
 static ecdc_status describe_model(const struct options *o, cJSON *json, ecdc_error *err) {
     ecdc_model *model;
     ecdc_status status = ecdc_model_open(o->arguments[0], &model, err);
@@ -192,6 +215,8 @@ static ecdc_status describe(const struct options *o, cJSON *json, ecdc_error *er
     bool model_name = !strcmp(path, "default") || !strncmp(path, "random:", 7) || hub_cache_is_name(path);
     if (exists ? S_ISDIR(s.st_mode) || path_ends_with(path, ".safetensors") || path_ends_with(path, ".th") : model_name)
         return describe_model(o, json, err);
+    if (path_ends_with(path, ".nii") || path_ends_with(path, ".nii.gz"))
+        return describe_nifti(o, json, err);
     unsigned char magic[6] = {0};
     FILE *f = fopen(path, "rb");
     if (f) {
@@ -228,7 +253,7 @@ static int run(const struct options *o) {
 const struct command command_info = {
     .name = "info",
     .arguments = "FILE|MODEL",
-    .summary = "what a sound, a file of codes, an array or a model is",
+    .summary = "what a sound, a file of codes, an array, a scan or a model is",
     .options = "track partial-input tr json",
     .min_arguments = 1,
     .max_arguments = 1,

@@ -24,7 +24,7 @@ enum {
     OPT_FORMAT = FIRST_LONG, OPT_TRACK, OPT_PARTIAL_INPUT, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR,
     OPT_MAX_TRS, OPT_CODEBOOKS, OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE,
     OPT_SECONDS, OPT_REPEATS, OPT_PROFILE, OPT_PYTHON, OPT_AUDIO, OPT_PER_FRAME,
-    OPT_AS_GIBLET, OPT_LOGITS, OPT_BOTTLENECK
+    OPT_AS_GIBLET, OPT_MASK, OPT_ZSCORE, OPT_LOGITS, OPT_BOTTLENECK
 };
 
 static const struct option_row rows[] = {
@@ -40,8 +40,9 @@ static const struct option_row rows[] = {
                             "(default: default)"},
     {"bandwidth", 'b', "KBPS", "1.5, 3, 6, 12 or 24 (default: 3)"},
     {"codebooks", OPT_CODEBOOKS, "K", "only the first K codebooks of the bandwidth"},
-    {"tr", OPT_TR, "SECONDS", "repetition time, a decimal or a fraction such as 2/3 (default: 1.5)"},
-    {"max-trs", OPT_MAX_TRS, "N", "stop after N TRs"},
+    {"tr", OPT_TR, "SECONDS", "repetition time, a decimal or a fraction such as 2/3 (default: 1.5;\n"
+                      "fmri restore: as the series' description has it)"},
+    {"max-trs", OPT_MAX_TRS, "N", "stop after N TRs (fmri extract: a scan with fewer is refused)"},
     {"layout", OPT_LAYOUT, "NAME", "codes (n_trs, K, frames), flat (n_trs, K * frames),\n"
                                    "giblet (n_trs, giblet's codebooks * frames) (default: codes)"},
     {"alignment", OPT_ALIGNMENT, "NAME", "giblet (int(75 * TR) frames each) or exact (no drift) (default: giblet)"},
@@ -66,6 +67,8 @@ static const struct option_row rows[] = {
     {"seconds", OPT_SECONDS, "S", "length of the generated sound (default: 20)"},
     {"repeats", OPT_REPEATS, "R", "how often; medians are printed (default: 5)"},
     {"profile", OPT_PROFILE, NULL, "also where the time goes: each layer, the quantizer, the rest"},
+    {"mask", OPT_MASK, "FILE", "fmri extract, restore: NIfTI of the voxels that count, as fmri mask writes it"},
+    {"zscore", OPT_ZSCORE, NULL, "fmri extract: each voxel minus its mean, divided by its standard deviation"},
     {"threads", OPT_THREADS, "N", "threads; results do not depend on it (default: all processors)"},
     {"precision", OPT_PRECISION, "NAME", "f32"},
     {"cpu", OPT_CPU, "NAME", "kernels: auto, avx512, avx2, neon or reference (default: auto)"},
@@ -254,6 +257,8 @@ static int set(struct options *o, int key, const char *v) {
             return bad_value("dtype", v, "int64 or int16; for model convert float32 or float16");
         o->dtype = v;
         break;
+    case OPT_MASK: o->mask = v; break;
+    case OPT_ZSCORE: o->zscore = true; break;
     case OPT_PYTHON: o->python = v; break;
     case OPT_AUDIO: o->audio = v; break;
     case OPT_SECONDS:
@@ -309,7 +314,8 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
     o->n_arguments = argc - optind;
     if (o->n_arguments < command->min_arguments || o->n_arguments > command->max_arguments)
         return report_usage("usage: ecdc %s [OPTION ...] %s", command->name, command->arguments);
-    for (int i = 0; i < o->n_arguments; i++)
+    o->words = argv + optind;
+    for (int i = 0; i < o->n_arguments && i < (int)(sizeof o->arguments / sizeof *o->arguments); i++)
         o->arguments[i] = argv[optind + i];
     if (takes(command, "output") && !o->output)
         return report_usage("%s: -o FILE is missing; usage: ecdc %s [OPTION ...] %s", command->name, command->name,

@@ -739,6 +739,189 @@ ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_compare(const float *reference, const 
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_stoi(const float *reference, const float *degraded, size_t n_samples,
                                                int sampling_rate_hz, double *stoi, double *estoi, ecdc_error *err);
 
+/* ------------------------------------------------------------------------------------- fMRI: NIfTI, masks --- */
+
+/** A NIfTI file open for reading: `.nii` or gzip (of several members, too; the bytes decide, not the name), NIfTI-1 or -2 as one
+ *  file, of either endianness. It is read as a stream: memory is one volume, whatever the length of the series. */
+typedef struct ecdc_nifti ecdc_nifti;
+
+/** How a number is stored: the codes of the NIfTI standard. */
+typedef enum ecdc_nifti_type {
+    ECDC_NIFTI_UINT8 = 2,
+    ECDC_NIFTI_INT16 = 4,
+    ECDC_NIFTI_INT32 = 8,
+    ECDC_NIFTI_FLOAT32 = 16,
+    ECDC_NIFTI_FLOAT64 = 64,
+    ECDC_NIFTI_INT8 = 256,
+    ECDC_NIFTI_UINT16 = 512,
+    ECDC_NIFTI_UINT32 = 768,
+    ECDC_NIFTI_INT64 = 1024,
+    ECDC_NIFTI_UINT64 = 1280
+} ecdc_nifti_type;
+
+/** The space of voxels: how many there are and where they lie. A plain value. */
+typedef struct ecdc_nifti_space {
+    int64_t x, y, z;     /**< voxels along each axis, 1 or more */
+    double affine[16];   /**< affine[4 * row + column]: voxel indices (i, j, k, 1) to places (x, y, z, 1), in mm as a rule; the
+                              last row is 0 0 0 1. As nibabel decides: the sform where its code is not 0, else the qform, else
+                              the sizes of the voxels, centred and with x flipped */
+    int code;            /**< what the places are: 1 scanner, 2 aligned, 3 Talairach, 4 MNI, 5 another template; 0: the affine
+                              was made from the sizes of the voxels alone */
+} ecdc_nifti_space;
+
+/** Facts of a NIfTI file. */
+typedef struct ecdc_nifti_info {
+    const char *path;       /**< as it was opened; the handle's */
+    ecdc_nifti_space space;
+    int n_dims;             /**< 3: one volume; 4: a series. Trailing dimensions of 1 behind the fourth do not count */
+    int64_t n_trs;          /**< volumes; 1 where n_dims is 3 */
+    double tr_s;            /**< pixdim[4] in its unit (s, ms, µs; none stated: s), the shortest decimal that the stored float32
+                                 stands for: 0.72, not 0.7200000286; 0: not stated, or not a time */
+    ecdc_nifti_type type;
+    const char *type_name;  /**< "int16" ...; a constant string */
+    double slope, intercept; /**< value = slope * number + intercept; 1 and 0 where the file has no scaling (slope 0, not finite) */
+    int big_endian;         /**< 1: the bytes of its numbers are */
+    int compressed;         /**< 1: gzip */
+    int version;            /**< 1 or 2 */
+    int reserved[8];        /**< for later fields */
+} ecdc_nifti_info;
+
+/** Opens a file and reads its header. Fails with ECDC_E_IO, ECDC_E_FORMAT (not NIfTI; a dimension below 1; more data claimed than a
+ *  file of this size can hold, where gzip counts 1032 times; an affine that is not finite), ECDC_E_UNSUPPORTED (`.hdr` + `.img`,
+ *  Analyze; complex numbers, colours, float128; fewer than 3 or more than 4 dimensions), ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_nifti_open(const char *path, ecdc_nifti **nifti, ecdc_error *err);
+ECDC_API void ecdc_nifti_close(ecdc_nifti *nifti);
+ECDC_API void ecdc_nifti_get_info(const ecdc_nifti *nifti, ecdc_nifti_info *info);
+
+/** Reads the next volume: volume[i + x * (j + y * k)], x fastest as in the file, scaled, rounded to float32 (nibabel's
+ *  get_fdata() rounded, also numbers that are not finite). *more is 0, and volume untouched, behind the last one.
+ *  Fails with ECDC_E_FORMAT (broken off, damaged: gzip's checksum is verified with the last volume), ECDC_E_IO; then the file can
+ *  only be closed. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_nifti_read(ecdc_nifti *nifti, float *volume, int *more, ecdc_error *err);
+
+/** How long work on scans speaks to its caller. Start from ecdc_default_scan_settings(). */
+typedef struct ecdc_scan_settings {
+    int64_t mask_trs;       /**< ecdc_mask_share: TRs from the first that count, 1 or more; a scan with fewer has all of them count;
+                                 default: 200 */
+    double mask_percentile; /**< ecdc_mask_share: 0 ... 100; default 10 */
+    int64_t n_trs;          /**< ecdc_nifti_extract: exactly so many TRs from the first; default 0: all */
+    int zscore;             /**< ecdc_nifti_extract: 1: each voxel minus its mean, divided by its standard deviation (population;
+                                 1 where the voxel is constant); default 0 */
+    int n_threads;          /**< 1 ... 256; default 0: one per processor; ecdc_mask_share reads so many scans at once. Results
+                                 do not depend on it */
+    void (*progress)(void *context, double share); /**< 0 ... 1, now and then; NULL: none */
+    int (*stop)(void *context); /**< asked with each file and, where the calling thread reads one itself, each volume:
+                                     anything but 0 ends the call with ECDC_E_STOPPED; NULL: never */
+    void *context;          /**< handed to both, which are called on the thread that made the call */
+    int reserved[8];        /**< for later fields: 0 */
+} ecdc_scan_settings;
+
+ECDC_API ecdc_scan_settings ecdc_default_scan_settings(void);
+
+/** Which voxels of a space count. Immutable: may be used by any number of threads at once.
+ *  Voxels of a mask are numbered in numpy's order of boolean indexing, C order over (x, y, z): z runs fastest. So column v of a
+ *  series is `data[mask][v]` of nibabel's array, and row v of `numpy.argwhere(mask)` is its place. */
+typedef struct ecdc_mask ecdc_mask;
+
+/** A mask from an array in C order, voxels[(i * y + j) * z + k], not 0 where a voxel counts.
+ *  Fails with ECDC_E_ARGUMENT (space, an empty mask), ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mask_new(const ecdc_nifti_space *space, const uint8_t *voxels, ecdc_mask **mask,
+                                                   ecdc_error *err);
+
+/** A mask from a NIfTI file of one volume: voxels that are not 0. Fails as ecdc_nifti_open does, and with
+ *  ECDC_E_FORMAT (a series; a number that is not finite; no voxel). */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mask_open(const char *path, ecdc_mask **mask, ecdc_error *err);
+ECDC_API void ecdc_mask_free(ecdc_mask *mask);
+
+/** What one scan brought to a shared mask. */
+typedef struct ecdc_mask_vote {
+    int64_t n_trs;         /**< TRs that counted */
+    double threshold;      /**< the percentile of the standard deviations that are not 0 */
+    int64_t n_voxels;      /**< voxels above it: the scan's vote */
+    int64_t n_constant;    /**< voxels with standard deviation 0: outside the head, as a rule */
+    int64_t n_not_finite;  /**< voxels with a number that is not finite: they have no vote, and do not count for the threshold */
+    int reserved[8];       /**< for later fields */
+} ecdc_mask_vote;
+
+/** The mask that scans share, by giblet's rule: of each scan the voxels whose standard deviation over the first 200 TRs
+ *  (population) is above the 10th percentile (numpy's, linear) of those that are not 0; of these, the voxels that at least
+ *  ceil(half) of the scans have. Of each file only these TRs are read.
+ *  Standard deviations are computed in double: equal to numpy's of nibabel's get_fdata() within 1e-12 of their size, and exactly 0
+ *  for a constant voxel (where numpy's may be a rounding error).
+ *  @param votes     one per scan, in the order of the paths; NULL: not wanted
+ *  @param settings  NULL for the defaults
+ *  Memory: 40 bytes per voxel of the space and thread. Fails as ecdc_nifti_open does; with ECDC_E_FORMAT (a single volume where a
+ *  series is needed; a scan whose space differs from the first one's: in shape, or in the place of a voxel by more than 1 % of a
+ *  voxel; a scan in which nothing varies; an empty mask), ECDC_E_ARGUMENT (no paths, settings), ECDC_E_STOPPED, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mask_share(const char *const *paths, size_t n_paths, const ecdc_scan_settings *settings,
+                                                     ecdc_mask **mask, ecdc_mask_vote *votes, ecdc_error *err);
+
+/** Voxels that count: the width of a series. */
+ECDC_API int64_t ecdc_mask_voxels(const ecdc_mask *mask);
+ECDC_API void ecdc_mask_get_space(const ecdc_mask *mask, ecdc_nifti_space *space);
+/** Indices (i, j, k) of each voxel, coordinates[v * 3 + axis], as numpy.argwhere has them. */
+ECDC_API void ecdc_mask_coordinates(const ecdc_mask *mask, int64_t *coordinates);
+/** The mask as an array in C order, of 0 and 1: voxels[(i * y + j) * z + k]. */
+ECDC_API void ecdc_mask_array(const ecdc_mask *mask, uint8_t *voxels);
+/** Writes it as NIfTI of uint8, gzip where the name ends in `.gz`. Fails with ECDC_E_EXISTS unless overwrite,
+ *  ECDC_E_IO, ECDC_E_ARGUMENT (more than 32767 voxels along an axis), ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_mask_save(const ecdc_mask *mask, const char *path, int overwrite, ecdc_error *err);
+
+/** What an extraction met. */
+typedef struct ecdc_extraction {
+    int64_t n_trs;          /**< rows written */
+    int64_t n_constant;     /**< voxels of the mask that do not vary: all 0 after zscore */
+    int64_t n_not_finite;   /**< numbers that were not finite, or beyond float32 */
+    int64_t n_voxels_not_finite; /**< voxels that had such */
+    int reserved[8];        /**< for later fields */
+} ecdc_extraction;
+
+/** The series of a mask's voxels: series[tr * n_voxels + v], n_voxels = ecdc_mask_voxels. One pass over the file.
+ *  A number that is not finite is counted and replaced by the mean of the voxel's finite numbers (0 after zscore; 0 where it
+ *  has none): it touches neither other TRs nor other voxels.
+ *  Values are nibabel's get_fdata() rounded to float32. With zscore, mean and deviation are summed in double over differences
+ *  from the voxel's first value, so that nothing is lost to a high level: within float32 rounding of numpy in float64.
+ *  @param nifti     open and unread
+ *  @param series    n_trs (settings->n_trs, or the file's) * n_voxels numbers; it may hold some after a failure
+ *  @param settings  NULL for the defaults
+ *  @param report    NULL: not wanted
+ *  Fails as ecdc_nifti_read does, and with ECDC_E_FORMAT (a single volume; the space is not the mask's; fewer TRs than asked for),
+ *  ECDC_E_ARGUMENT (settings; a file that has been read from), ECDC_E_STOPPED, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_nifti_extract(ecdc_nifti *nifti, const ecdc_mask *mask,
+                                                        const ecdc_scan_settings *settings, float *series,
+                                                        ecdc_extraction *report, ecdc_error *err);
+
+/** A NIfTI-1 file in the making; it appears under its name when it is complete. */
+typedef struct ecdc_nifti_writer ecdc_nifti_writer;
+
+/** What to write. Start from ecdc_default_nifti_settings(). */
+typedef struct ecdc_nifti_settings {
+    ecdc_nifti_space space; /**< at most 32767 along an axis. The affine is written as sform (float32) with its code, 0 as 2 */
+    int64_t n_trs;          /**< 1 ... 32767; default 0: one volume of three dimensions */
+    double tr_s;            /**< default 0: not stated */
+    ecdc_nifti_type type;   /**< uint8, int16, float32 or float64; default float32. No scaling is written */
+    int overwrite;          /**< 1: an existing file is replaced; default 0 */
+    int level;              /**< of gzip, 1 (fast) ... 9, where the path ends in `.gz`; default 0: 6 */
+    int reserved[8];        /**< for later fields: 0 */
+} ecdc_nifti_settings;
+
+ECDC_API ecdc_nifti_settings ecdc_default_nifti_settings(void);
+
+/** Fails with ECDC_E_ARGUMENT, ECDC_E_EXISTS, ECDC_E_IO, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_nifti_writer_new(const char *path, const ecdc_nifti_settings *settings,
+                                                           ecdc_nifti_writer **writer, ecdc_error *err);
+/** Discards what is not finished. */
+ECDC_API void ecdc_nifti_writer_free(ecdc_nifti_writer *writer);
+
+/** Writes the next volume, volume[i + x * (j + y * k)]. For integers values are rounded, half to even. Fails with
+ *  ECDC_E_ARGUMENT (a value does not fit the integer type, named with its voxel; more volumes than announced), ECDC_E_IO. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_nifti_write(ecdc_nifti_writer *writer, const float *volume, ecdc_error *err);
+/** The same from one value per voxel of a mask (of the writer's space) and 0 elsewhere: the way back from a row of a series. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_nifti_write_masked(ecdc_nifti_writer *writer, const ecdc_mask *mask, const float *row,
+                                                             ecdc_error *err);
+/** Completes the file and puts it in place. Fails with ECDC_E_ARGUMENT (fewer volumes than announced), ECDC_E_IO, ECDC_E_EXISTS. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_nifti_writer_finish(ecdc_nifti_writer *writer, ecdc_error *err);
+
 /* ---------------------------------------------------------------------------------- code autoencoder --- */
 
 /** An autoencoder of codes, trained with examples/train_code_autoencoder.py: a TR's codes -> embedding lookup -> encoder ->

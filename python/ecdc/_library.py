@@ -18,10 +18,12 @@ import numpy as np
 MAX_BANDWIDTHS = 16
 OK, E_ARGUMENT, E_MEMORY, E_IO, E_FORMAT, E_MODEL, E_UNSUPPORTED, E_EXISTS, E_STOPPED = range(9)
 ALIGNMENTS = {"giblet": 0, "exact": 1}  # ecdc_alignment
+NIFTI_TYPES = {"uint8": 2, "int16": 4, "float32": 16, "float64": 64}  # ecdc_nifti_type, those that are written
 HRFS = {"none": 0, "causal": 1, "giblet": 2, "giblet-doc": 3}  # ecdc_hrf
 
 STOP_FUNCTION = ctypes.CFUNCTYPE(c_int, c_void_p)
 PROGRESS_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_uint64, c_uint64)
+SHARE_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_double)
 WAITING_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_char_p, c_double)
 
 
@@ -94,13 +96,46 @@ class Metrics(ctypes.Structure):
     _fields_ = [("stoi", c_double), ("estoi", c_double), ("snr_db", c_double), ("si_sdr_db", c_double), ("lsd_db", c_double)]
 
 
+class NiftiSpace(ctypes.Structure):
+    _fields_ = [("x", c_int64), ("y", c_int64), ("z", c_int64), ("affine", c_double * 16), ("code", c_int)]
+
+
+class NiftiInfo(ctypes.Structure):
+    _fields_ = [("path", c_char_p), ("space", NiftiSpace), ("n_dims", c_int), ("n_trs", c_int64), ("tr_s", c_double),
+                ("type", c_int), ("type_name", c_char_p), ("slope", c_double), ("intercept", c_double), ("big_endian", c_int),
+                ("compressed", c_int), ("version", c_int), ("reserved", c_int * 8)]
+
+
+class ScanSettings(ctypes.Structure):
+    _fields_ = [("mask_trs", c_int64), ("mask_percentile", c_double), ("n_trs", c_int64), ("zscore", c_int), ("n_threads", c_int),
+                ("progress", SHARE_FUNCTION), ("stop", STOP_FUNCTION), ("context", c_void_p), ("reserved", c_int * 8)]
+
+
+class MaskVote(ctypes.Structure):
+    _fields_ = [("n_trs", c_int64), ("threshold", c_double), ("n_voxels", c_int64), ("n_constant", c_int64),
+                ("n_not_finite", c_int64), ("reserved", c_int * 8)]
+
+
+class Extraction(ctypes.Structure):
+    _fields_ = [("n_trs", c_int64), ("n_constant", c_int64), ("n_not_finite", c_int64), ("n_voxels_not_finite", c_int64),
+                ("reserved", c_int * 8)]
+
+
+class NiftiSettings(ctypes.Structure):
+    _fields_ = [("space", NiftiSpace), ("n_trs", c_int64), ("tr_s", c_double), ("type", c_int), ("overwrite", c_int),
+                ("level", c_int), ("reserved", c_int * 8)]
+
+
 STRUCTS: dict[str, type[ctypes.Structure]] = {
     "ecdc_error": Error, "ecdc_model_info": ModelInfo, "ecdc_settings": Settings, "ecdc_reader_info": ReaderInfo,
     "ecdc_reader_settings": ReaderSettings, "ecdc_tr_grid": TrGrid, "ecdc_row_shape": RowShape, "ecdc_row_info": RowInfo,
     "ecdc_mel_settings": MelSettings, "ecdc_mel_grid": MelGrid, "ecdc_metrics": Metrics,
     "ecdc_hub_plan": HubPlan, "ecdc_hub_settings": HubSettings,
+    "ecdc_nifti_space": NiftiSpace, "ecdc_nifti_info": NiftiInfo, "ecdc_scan_settings": ScanSettings, "ecdc_mask_vote": MaskVote,
+    "ecdc_extraction": Extraction, "ecdc_nifti_settings": NiftiSettings,
 }
-HANDLES = ("ecdc_model", "ecdc_encoder", "ecdc_decoder", "ecdc_reader", "ecdc_row_maker", "ecdc_row_placer", "ecdc_mel", "ecdc_mel_inverse")
+HANDLES = ("ecdc_model", "ecdc_encoder", "ecdc_decoder", "ecdc_reader", "ecdc_row_maker", "ecdc_row_placer", "ecdc_mel", "ecdc_mel_inverse",
+           "ecdc_nifti", "ecdc_mask", "ecdc_nifti_writer")
 
 PROTOTYPES = """
 const char *ecdc_version(void);
@@ -177,6 +212,27 @@ ecdc_status ecdc_glover_hrf(double tr_s, int oversampling, double time_length_s,
 ecdc_status ecdc_hrf_convolve(ecdc_hrf hrf, double tr_s, const float *series, size_t n_trs, size_t n_features, double outside, float *result, ecdc_error *err);
 ecdc_status ecdc_compare(const float *reference, const float *degraded, size_t n_samples, int sampling_rate_hz, ecdc_metrics *metrics, ecdc_error *err);
 ecdc_status ecdc_stoi(const float *reference, const float *degraded, size_t n_samples, int sampling_rate_hz, double *stoi, double *estoi, ecdc_error *err);
+ecdc_status ecdc_nifti_open(const char *path, ecdc_nifti **nifti, ecdc_error *err);
+void ecdc_nifti_close(ecdc_nifti *nifti);
+void ecdc_nifti_get_info(const ecdc_nifti *nifti, ecdc_nifti_info *info);
+ecdc_status ecdc_nifti_read(ecdc_nifti *nifti, float *volume, int *more, ecdc_error *err);
+ecdc_scan_settings ecdc_default_scan_settings(void);
+ecdc_status ecdc_mask_new(const ecdc_nifti_space *space, const uint8_t *voxels, ecdc_mask **mask, ecdc_error *err);
+ecdc_status ecdc_mask_open(const char *path, ecdc_mask **mask, ecdc_error *err);
+void ecdc_mask_free(ecdc_mask *mask);
+ecdc_status ecdc_mask_share(const char *const *paths, size_t n_paths, const ecdc_scan_settings *settings, ecdc_mask **mask, ecdc_mask_vote *votes, ecdc_error *err);
+int64_t ecdc_mask_voxels(const ecdc_mask *mask);
+void ecdc_mask_get_space(const ecdc_mask *mask, ecdc_nifti_space *space);
+void ecdc_mask_coordinates(const ecdc_mask *mask, int64_t *coordinates);
+void ecdc_mask_array(const ecdc_mask *mask, uint8_t *voxels);
+ecdc_status ecdc_mask_save(const ecdc_mask *mask, const char *path, int overwrite, ecdc_error *err);
+ecdc_status ecdc_nifti_extract(ecdc_nifti *nifti, const ecdc_mask *mask, const ecdc_scan_settings *settings, float *series, ecdc_extraction *report, ecdc_error *err);
+ecdc_nifti_settings ecdc_default_nifti_settings(void);
+ecdc_status ecdc_nifti_writer_new(const char *path, const ecdc_nifti_settings *settings, ecdc_nifti_writer **writer, ecdc_error *err);
+void ecdc_nifti_writer_free(ecdc_nifti_writer *writer);
+ecdc_status ecdc_nifti_write(ecdc_nifti_writer *writer, const float *volume, ecdc_error *err);
+ecdc_status ecdc_nifti_write_masked(ecdc_nifti_writer *writer, const ecdc_mask *mask, const float *row, ecdc_error *err);
+ecdc_status ecdc_nifti_writer_finish(ecdc_nifti_writer *writer, ecdc_error *err);
 """
 
 
@@ -204,7 +260,8 @@ _TYPES: dict[str, Any] = {
     "ecdc_status": c_int, "ecdc_alignment": c_int, "ecdc_hrf": c_int,
     "int *": POINTER(c_int), "size_t *": POINTER(c_size_t), "double *": _pointer_to(c_double, np.float64),
     "float *": _pointer_to(ctypes.c_float, np.float32), "int32_t *": _pointer_to(c_int32, np.int32),
-    "int64_t *": _pointer_to(c_int64, np.int64),
+    "int64_t *": _pointer_to(c_int64, np.int64), "uint8_t *": _pointer_to(ctypes.c_uint8, np.uint8),
+    "char *const *": POINTER(c_char_p),
     **{name: struct for name, struct in STRUCTS.items()},
     **{f"{name} *": POINTER(struct) for name, struct in STRUCTS.items()},
     **{f"{name} *": c_void_p for name in HANDLES},
@@ -214,7 +271,7 @@ _TYPES: dict[str, Any] = {
 
 def _type_of(declaration: str) -> Any:
     """The ctypes type of "const float *samples"; the name at the end may be missing."""
-    base, stars = re.fullmatch(r"(?:const )?(\w+) ?(\**)\w*", declaration.strip()).groups()  # type: ignore[union-attr]
+    base, stars = re.fullmatch(r"(?:const )?(\w+) ?(\*const \*|\**)\w*", declaration.strip()).groups()  # type: ignore[union-attr]
     return _TYPES[f"{base} {stars}" if stars else base]
 
 

@@ -55,6 +55,7 @@ def test_numbers_are_those_of_the_header(tmp_path):
     pairs = [(f"ECDC_{name}", getattr(_library, name)) for name in names]
     pairs += [(f"ECDC_ALIGN_{name.upper()}", number) for name, number in _library.ALIGNMENTS.items()]
     pairs += [(f"ECDC_HRF_{name.upper().replace('-', '_')}", number) for name, number in _library.HRFS.items()]
+    pairs += [(f"ECDC_NIFTI_{name.upper()}", number) for name, number in _library.NIFTI_TYPES.items()]
     checks = "\n".join(f'_Static_assert({name} == {number}, "{name}");' for name, number in pairs)
     assert len(pairs) >= 12
     compile_and_run(tmp_path, f'#include "ecdc.h"\n{checks}\nint main(void) {{ return 0; }}\n')

@@ -1,0 +1,199 @@
+/* ecdc fmri extract: OUT.npy with a row per TR, OUT_coordinates.npy, OUT.json. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "cli.h"
+#include "fmri_modes.h"
+#include "json_out.h"
+#include "media/npy.h"
+#include "paths.h"
+
+enum { ROW_BLOCK = 1 << 18 }; /* bytes that are written at once */
+
+struct extract {
+    const struct options *o;
+    ecdc_nifti *nifti;
+    ecdc_mask *mask;
+    ecdc_nifti_info info;
+    float *series;
+    size_t n_voxels;
+    ecdc_extraction report;
+    struct output *npy, *coordinates, *json; /* the last two not on a pipe */
+    double start_s;
+};
+
+static ecdc_status open_outputs(struct extract *e, ecdc_error *err) {
+    const struct options *o = e->o;
+    char *coordinates = path_replace(o->output, ".npy", "_coordinates.npy"), *json = path_replace(o->output, ".npy", ".json");
+    ecdc_status status = coordinates && json ? output_open(o->output, o->overwrite, false, &e->npy, err) : ecdc_fail_memory(err, "a path");
+    bool pipe = status == ECDC_OK && output_is_pipe(e->npy);
+    if (status == ECDC_OK && !pipe)
+        status = output_open(coordinates, o->overwrite, false, &e->coordinates, err);
+    if (status == ECDC_OK && !pipe)
+        status = output_open(json, o->overwrite, false, &e->json, err);
+    free(coordinates);
+    free(json);
+    return status;
+}
+
+static ecdc_status read_series(struct extract *e, ecdc_error *err) {
+    const struct options *o = e->o;
+    ecdc_status status = ecdc_mask_open(o->mask, &e->mask, err);
+    if (status == ECDC_OK)
+        status = ecdc_nifti_open(o->words[1], &e->nifti, err);
+    if (status != ECDC_OK)
+        return status;
+    ecdc_nifti_get_info(e->nifti, &e->info);
+    e->n_voxels = (size_t)ecdc_mask_voxels(e->mask);
+    int64_t n_trs = o->max_trs > 0 && o->max_trs < e->info.n_trs ? o->max_trs : e->info.n_trs;
+    size_t n;
+    if (!ecdc_mul_size((size_t)n_trs, e->n_voxels, &n) || !(e->series = ecdc_alloc_array(n, sizeof *e->series)))
+        return ecdc_fail_memory(err, "a series");
+    struct scan_work work;
+    ecdc_scan_settings settings = scan_work_start(&work, o, "extract", o->words + 1, 1, n_trs);
+    settings.n_trs = o->max_trs > 0 ? o->max_trs : 0;
+    settings.zscore = o->zscore;
+    status = ecdc_nifti_extract(e->nifti, e->mask, &settings, e->series, &e->report, err);
+    return scan_work_end(&work, status, err);
+}
+
+static ecdc_status write_array(struct output *output, const struct npy_shape *shape, const void *items, ecdc_error *err) {
+    const char *bytes = items;
+    size_t left = (size_t)shape->dims[0] * (size_t)shape->dims[1] * npy_dtype_size(shape->dtype);
+    ecdc_status status = npy_write_header(output, shape, err);
+    while (status == ECDC_OK && left > 0) {
+        size_t n = left < ROW_BLOCK ? left : ROW_BLOCK;
+        status = interrupted() ? fail_interrupted(err) : output_write(output, bytes, n, err);
+        bytes += n;
+        left -= n;
+    }
+    return status;
+}
+
+static ecdc_status write_coordinates(struct extract *e, ecdc_error *err) {
+    int64_t *coordinates = ecdc_alloc_array(e->n_voxels, 3 * sizeof *coordinates);
+    if (!coordinates)
+        return ecdc_fail_memory(err, "coordinates");
+    ecdc_mask_coordinates(e->mask, coordinates);
+    const struct npy_shape shape = {.dtype = NPY_I64, .n_dims = 2, .dims = {(int64_t)e->n_voxels, 3}};
+    ecdc_status status = write_array(e->coordinates, &shape, coordinates, err);
+    free(coordinates);
+    return status;
+}
+
+static void describe_series(const struct extract *e, cJSON *json) {
+    const ecdc_nifti_info *info = &e->info;
+    json_put_integer(json, "n_trs", e->report.n_trs);
+    json_put_integer(json, "n_voxels", (int64_t)e->n_voxels);
+    json_put_number(json, "tr", info->tr_s);
+    cJSON_AddBoolToObject(json, "zscore", e->o->zscore);
+    json_put_integer(json, "n_constant", e->report.n_constant);
+    json_put_integer(json, "n_not_finite", e->report.n_not_finite);
+    json_put_integer(json, "n_voxels_not_finite", e->report.n_voxels_not_finite);
+}
+
+static void describe_input(const struct extract *e, cJSON *json) {
+    const ecdc_nifti_info *info = &e->info;
+    const ecdc_nifti_space *space = &info->space;
+    cJSON *input = cJSON_AddObjectToObject(json, "input");
+    struct stat s;
+    cJSON_AddStringToObject(input, "path", info->path);
+    if (stat(info->path, &s) == 0) {
+        json_put_integer(input, "size", s.st_size);
+        json_put_integer(input, "mtime", s.st_mtime);
+    }
+    cJSON_AddStringToObject(input, "dtype", info->type_name);
+    json_put_integer(input, "n_trs", info->n_trs);
+    cJSON_AddStringToObject(json, "mask", e->o->mask);
+    const double shape[] = {(double)space->x, (double)space->y, (double)space->z};
+    cJSON_AddItemToObject(json, "shape", cJSON_CreateDoubleArray(shape, 3));
+    cJSON *affine = cJSON_AddArrayToObject(json, "affine");
+    for (int row = 0; row < 4; row++)
+        cJSON_AddItemToArray(affine, cJSON_CreateDoubleArray(space->affine + 4 * row, 4));
+}
+
+static ecdc_status write_description(struct extract *e, ecdc_error *err) {
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "version", ecdc_version());
+    cJSON_AddStringToObject(json, "mode", "fmri");
+    describe_input(e, json);
+    describe_series(e, json);
+    cJSON *npy = cJSON_AddObjectToObject(json, "npy"); /* no SHA-256: it would cost a tenth of the whole work */
+    json_put_integer(npy, "bytes", (int64_t)output_size(e->npy));
+    char *text = cJSON_Print(json);
+    cJSON_Delete(json);
+    if (!text)
+        return ecdc_fail_memory(err, "OUT.json");
+    ecdc_status status = output_write(e->json, text, strlen(text), err);
+    cJSON_free(text);
+    return status == ECDC_OK ? output_write(e->json, "\n", 1, err) : status;
+}
+
+/* The array comes last: whoever sees it finds what belongs to it in place. */
+static ecdc_status commit(struct extract *e, ecdc_error *err) {
+    struct output **order[] = {&e->coordinates, &e->json, &e->npy};
+    ecdc_status status = ECDC_OK;
+    for (int i = 0; status == ECDC_OK && i < 3; i++) {
+        struct output *output = *order[i];
+        *order[i] = NULL; /* output_commit frees it */
+        if (output)
+            status = output_commit(output, err);
+    }
+    return status;
+}
+
+static ecdc_status extract(struct extract *e, ecdc_error *err) {
+    ecdc_status status = open_outputs(e, err);
+    if (status == ECDC_OK)
+        status = read_series(e, err);
+    const struct npy_shape shape = {.dtype = NPY_F32, .n_dims = 2, .dims = {e->report.n_trs, (int64_t)e->n_voxels}};
+    if (status == ECDC_OK)
+        status = write_array(e->npy, &shape, e->series, err);
+    if (status == ECDC_OK && e->coordinates)
+        status = write_coordinates(e, err);
+    if (status == ECDC_OK && e->json)
+        status = write_description(e, err);
+    return status == ECDC_OK ? commit(e, err) : status;
+}
+
+static void report(const struct extract *e) {
+    const struct options *o = e->o;
+    double seconds = now_s() - e->start_s;
+    if (e->report.n_not_finite > 0)
+        report_note(o, "%s: %" PRId64 " numbers in %" PRId64 " voxels are not finite (NaN or infinite); the mean of the voxel stands for "
+                    "them", e->info.path, e->report.n_not_finite, e->report.n_voxels_not_finite);
+    if (e->report.n_constant > 0)
+        report_note(o, "%s: %" PRId64 " of %zu voxels are constant%s", e->info.path, e->report.n_constant, e->n_voxels,
+                    o->zscore ? "; their z-scores are 0" : "");
+    if (!o->json) {
+        report_note(o, "%s: %" PRId64 " TRs x %zu voxels in %.2f s", o->output, e->report.n_trs, e->n_voxels, seconds);
+        return;
+    }
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "output", o->output);
+    describe_series(e, json);
+    json_put_number(json, "seconds_wall", seconds);
+    json_put_number(json, "peak_rss_mb", peak_rss_mb());
+    json_print(json);
+}
+
+int fmri_extract(const struct options *o) {
+    struct extract e = {.o = o, .start_s = now_s()};
+    ecdc_error err;
+    if (!path_ends_with(o->output, ".npy") && strcmp(o->output, "-") != 0)
+        return report_usage("fmri extract: -o %s: a name that ends in .npy is needed", o->output);
+    ecdc_status status = extract(&e, &err);
+    if (status == ECDC_OK)
+        report(&e);
+    output_discard(e.npy);
+    output_discard(e.coordinates);
+    output_discard(e.json);
+    ecdc_nifti_close(e.nifti);
+    ecdc_mask_free(e.mask);
+    free(e.series);
+    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
+}
