@@ -73,10 +73,12 @@ class CodeAutoencoder(nn.Module):
         bottleneck = self.encode(codes) if self.source == "codes" else self.fmri_encoder(fmri)
         return self.decode(bottleneck), bottleneck
 
+    def loss(self, logits, codes):
+        """Cross-entropy in nats per code; frames that a TR does not have do not count."""
+        return F.cross_entropy(logits.flatten(0, 2), codes.flatten(), ignore_index=-1)
 
-def code_loss(logits, codes):
-    """Cross-entropy in nats per code; frames that a TR does not have do not count."""
-    return F.cross_entropy(logits.flatten(0, 2), codes.flatten(), ignore_index=-1)
+    def codes_of(self, logits):
+        return logits.argmax(-1)
 
 
 def save(model, path, origin):
@@ -160,8 +162,8 @@ def evaluate(model, loader):
         codes = batch["audio"]
         logits, _ = model(codes, batch.get("fmri"))
         there = codes >= 0
-        loss += code_loss(logits, codes).item() * int(there.sum())
-        right += ((logits.argmax(-1) == codes) & there).sum((0, 2))
+        loss += model.loss(logits, codes).item() * int(there.sum())
+        right += ((model.codes_of(logits) == codes) & there).sum((0, 2))
         n += int(there.sum())
     model.train()
     return loss / n, right / (n / model.n_codebooks)
@@ -188,7 +190,7 @@ def train(model, loader, steps, learning_rate, mix=0.0, fmri_weight=0.0, report=
         start = time.perf_counter()
         codes = mixed(batch["audio"], mix) if mix else batch["audio"]
         logits, bottleneck = model(codes, batch.get("fmri"))
-        loss = code_loss(logits, codes)
+        loss = model.loss(logits, codes)
         if fmri_weight:
             loss = loss + fmri_weight * F.mse_loss(model.fmri_head(bottleneck), batch["fmri"])
         optimizer.zero_grad()
