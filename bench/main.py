@@ -19,6 +19,7 @@ PARTS = {
     "scaling": (parts.scaling, "speed against threads and bandwidth", "5 minutes"),
     "length": (parts.length, "speed and memory against length", "45 minutes"),
     "latency": (parts.latency, "a live stream, frame by frame", "1 minute"),
+    "streams": (parts.streams, "many streams at once, alone and sharing passes over the weights", "2 minutes"),
     "startup": (parts.startup, "one second of sound, from the start of the command to its end", "1 minute"),
     "film": (parts.film, "features of a film", "6 minutes"),
     "fmri": (fmri.measure, "masks and series of scans, beside zlib alone", "3 minutes"),

@@ -91,6 +91,12 @@ def latency(r):
             **{what: {k: spread([d[what][k] for d in done]) for k in done[0][what]} for what in ("encode", "decode")}}
 
 
+def streams(r):
+    """Many streams at once, one thread each, alone and as a group (build/bench/streams)."""
+    return {"cores": r.cores, "rows": [run(TOOLS / "streams", r.model, n, r.pick(20, 3), r.repeats).json
+                                       for n in sorted({1, r.cores, 4 * r.cores})]}
+
+
 def startup(r):
     """The command on one second of sound, its model in the page cache."""
     sound = r.sound(1)

@@ -129,6 +129,14 @@ def latency_section(p):
             table(["", "p50 per frame", "p99 per frame", "× realtime", "first output with frame"], rows))
 
 
+def streams_section(p):
+    rows = [[plural(x["streams"], "stream"), *(number(x[how][f"{what}_x_realtime"]) for what in ("encode", "decode")
+                                               for how in ("alone", "group"))] for x in p["rows"]]
+    return (f"All streams together, × realtime, a thread for each on {plural(p['cores'], 'core')}; {p['rows'][0]['seconds']:g} s of sound "
+            "each. In a group (`ecdc_group`) they share passes over the LSTM's weights.\n\n" +
+            table(["", "encode, alone", "encode, group", "decode, alone", "decode, group"], rows))
+
+
 def startup_section(p):
     rows = [[f"{x['what']}, {x['model']}", spread({k: 1e3 * x["seconds"][k] for k in ("median", "low", "high")}, " ms")]
             for x in p["rows"]]
@@ -168,8 +176,8 @@ def profile_section(p):
 
 SECTIONS = [("peers", "Side by side", peers_section), ("scaling", "Threads and bandwidth", scaling_section),
             ("length", "Length", length_section), ("latency", "A live stream", latency_section),
-            ("startup", "Start-up", startup_section), ("film", "A film", film_section), ("fmri", "Scans", fmri_section),
-            ("profile", "Layer by layer", profile_section)]
+            ("streams", "Many streams", streams_section), ("startup", "Start-up", startup_section), ("film", "A film", film_section),
+            ("fmri", "Scans", fmri_section), ("profile", "Layer by layer", profile_section)]
 
 
 def measured(parts, machine):

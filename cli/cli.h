@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "ecdc.h"
+#include "features/names.h"
 
 /* Exit statuses, part of the interface. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -28,14 +29,15 @@ struct options {
     bool tr_given, alignment_given, layout_given;
     int64_t max_trs; /* -1: all */
     int codebooks;   /* 0: what the bandwidth gives */
-    enum { LAYOUT_CODES, LAYOUT_FLAT, LAYOUT_GIBLET } layout;
+    ecdc_layout layout;
     ecdc_alignment alignment;
     bool partial;
     const char *dtype; /* NULL: not given */
     const char *python, *audio;
     const char *logits, *bottleneck; /* autoencoder */
-    enum { MODE_ENCODEC, MODE_MEL, MODE_LATENT } mode;
-    enum { HRF_NONE, HRF_CAUSAL, HRF_GIBLET, HRF_GIBLET_DOC } hrf;
+    ecdc_mode mode;
+    ecdc_hrf hrf;
+    bool hrf_given;
     bool per_frame, as_giblet;
     int track; /* -1: the best */
     bool partial_input;
@@ -45,6 +47,8 @@ struct options {
     bool profile;
     const char *mask; /* NULL: not given */
     bool zscore;
+    const char *cache, *film, *subjects, *scans; /* dataset; NULL: not given */
+    bool no_zscore;
 };
 
 struct command {
@@ -62,10 +66,6 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
 const char *output_format(const struct command *command, const struct options *o, const char *allowed);
 /* Whether the output is the very file that is read; says so. Writing would end in losing it, also with -f. */
 bool output_is_input(const struct options *o);
-const char *layout_name(int layout);
-const char *alignment_name(ecdc_alignment alignment);
-const char *mode_name(int mode);
-const char *hrf_name(int hrf);
 
 /* Prints "ecdc: MESSAGE" to stderr; returns the status to exit with. */
 int report_error(const ecdc_error *err);
@@ -86,6 +86,6 @@ ecdc_settings settings_of(const struct options *o);
 double peak_rss_mb(void);
 
 extern const struct command command_encode, command_decode, command_features, command_reconstruct, command_compare,
-    command_info, command_model, command_bench, command_fmri, command_autoencoder;
+    command_info, command_model, command_bench, command_fmri, command_dataset, command_autoencoder;
 
 #endif

@@ -6,13 +6,13 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/paths.h"
 #include "base/sha256.h"
 #include "base/status.h"
-#include "features_out.h"
+#include "features/file_out.h"
 #include "json_out.h"
 #include "model/file.h"
 #include "model/json.h"
-#include "paths.h"
 #include "sidecar.h"
 
 enum {
@@ -48,10 +48,13 @@ static ecdc_status check_shape(struct autoencoder_run *r, ecdc_error *err) {
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: the array is %s, codes are integers", path, npy_dtype_name(s->dtype));
     if (s->fortran_order)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: is in Fortran order; save it with numpy.ascontiguousarray", path);
-    if (!fits)
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: rows have %d dimensions of %" PRId64 " and %" PRId64 ", %s was trained on rows of "
-                         "(%d, %" PRId64 ") or (%" PRId64 ")", path, s->n_dims - 1, s->n_dims > 1 ? s->dims[1] : 0,
-                         s->n_dims > 2 ? s->dims[2] : 0, r->model, r->info.n_codebooks, r->info.frames_per_tr, row);
+    if (!fits) {
+        char shape[NPY_HEADER_MAX] = "";
+        for (int i = 0, n = 0; i < s->n_dims; i++)
+            n += snprintf(shape + n, sizeof shape - (size_t)n, "%s%" PRId64, i ? ", " : "", s->dims[i]);
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: has the shape (%s), %s was trained on (n_trs, %d, %" PRId64 "), which may come as (n_trs, "
+                         "%" PRId64 ")", path, shape, r->model, r->info.n_codebooks, r->info.frames_per_tr, row);
+    }
     r->shape = *s;
     return ECDC_OK;
 }
@@ -63,7 +66,7 @@ static ecdc_status check_origin(const struct autoencoder_run *r, ecdc_error *err
     ecdc_status status = sidecar_read(path, &sidecar, err);
     if (status != ECDC_OK || !sidecar.found)
         return status;
-    if (sidecar.mode != MODE_ENCODEC)
+    if (sidecar.mode != ECDC_MODE_ENCODEC)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: its description says --mode %s; codes are needed", path, mode_name(sidecar.mode));
     if (*r->info.model_sha256 && strcmp(sidecar.sha256, r->info.model_sha256) != 0 && !r->o->force)
         return ecdc_fail(err, ECDC_E_MODEL, "%s was made with the model %s (SHA-256 %.16s...), %s was trained on codes of %s (SHA-256 "
@@ -108,7 +111,7 @@ static ecdc_status copy_table(const char *from, struct output *to, ecdc_error *e
 
 static ecdc_status open_outputs(struct autoencoder_run *r, ecdc_error *err) {
     const struct options *o = r->o;
-    r->out = (struct features_out){.o = o, .shape = r->shape};
+    r->out = (struct features_out){.shape = r->shape};
     r->out.shape.dims[0] = 0;
     if (r->shape.dtype != NPY_I16)
         r->out.shape.dtype = NPY_I64;
@@ -224,8 +227,9 @@ static ecdc_status describe(struct autoencoder_run *r, cJSON **json, ecdc_error 
     if (status == ECDC_OK)
         status = hash_file(r->model, hex, err);
     if (status == ECDC_OK) {
-        cJSON_DeleteItemFromObjectCaseSensitive(*json, "npy");
-        cJSON_DeleteItemFromObjectCaseSensitive(*json, "autoencoder");
+        static const char *const of_the_features[] = {"npy", "key", "autoencoder"};
+        for (int i = 0; i < 3; i++)
+            cJSON_DeleteItemFromObjectCaseSensitive(*json, of_the_features[i]);
         cJSON *origin = cJSON_AddObjectToObject(*json, "autoencoder");
         cJSON_AddStringToObject(origin, "path", r->model);
         cJSON_AddStringToObject(origin, "sha256", hex);

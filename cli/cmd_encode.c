@@ -4,7 +4,8 @@
 
 #include "cli.h"
 #include "codes_out.h"
-#include "encode_stream.h"
+#include "features/encode_stream.h"
+#include "input.h"
 #include "json_out.h"
 #include "model_open.h"
 
@@ -57,6 +58,9 @@ static int run(const struct options *o) {
     ecdc_model *model = NULL;
     struct codes_out *out = NULL;
     struct encoded result;
+    struct input_listener listener;
+    input_listener_init(&listener, o);
+    struct sound_in in = input_of(o, 0, &listener.listener);
     ecdc_settings settings = settings_of(o);
     int n_codebooks = 0;
     ecdc_status status = model_open(o, o->model, &model, &err);
@@ -73,7 +77,8 @@ static int run(const struct options *o) {
     if (status == ECDC_OK)
         status = codes_out_open(o->output, o->overwrite, format, model, n_codebooks, &out, &err);
     if (status == ECDC_OK)
-        status = encode_stream(o, model, &settings, write_frames, out, &result, &err);
+        status = encode_stream(&in, model, &settings, write_frames, out, &result, &err);
+    input_listener_end(&listener);
     if (status == ECDC_OK) {
         status = codes_out_commit(out, result.samples, &err);
         out = NULL;

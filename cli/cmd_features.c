@@ -1,9 +1,13 @@
 /* ecdc features: a sound becomes one row per fMRI volume, with a table and a description beside the array. */
-#include <stddef.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli.h"
-#include "features_modes.h"
+#include "features/file_job.h"
+#include "input.h"
+#include "json_out.h"
+#include "model_open.h"
 
 /* The option that was given but has no meaning in the mode, NULL for none. */
 static const char *meaningless(const struct options *o) {
@@ -16,11 +20,57 @@ static const char *meaningless(const struct options *o) {
         {o->bandwidth_given, true, true, false, "-b"},     {o->codebooks != 0, true, true, false, "--codebooks"},
     };
     for (size_t i = 0; i < sizeof about / sizeof *about; i++) {
-        bool meant = o->mode == MODE_ENCODEC ? about[i].encodec : o->mode == MODE_LATENT ? about[i].latent : about[i].mel;
+        bool meant = o->mode == ECDC_MODE_ENCODEC ? about[i].encodec : o->mode == ECDC_MODE_LATENT ? about[i].latent : about[i].mel;
         if (about[i].given && !meant)
             return about[i].name;
     }
     return NULL;
+}
+
+static ecdc_features_settings features_settings_of(const struct options *o, const ecdc_listener *listener) {
+    ecdc_features_settings s = ecdc_default_features_settings();
+    s.mode = o->mode;
+    s.bandwidth_kbps = o->bandwidth_kbps;
+    s.n_codebooks = o->codebooks;
+    s.layout = o->layout;
+    s.tr = o->tr;
+    s.alignment = o->alignment;
+    s.max_trs = o->max_trs > 0 ? o->max_trs : 0;
+    s.partial = o->partial;
+    s.per_frame = o->per_frame;
+    s.hrf = o->hrf;
+    s.int16 = o->dtype && !strcmp(o->dtype, "int16");
+    s.overwrite = o->overwrite;
+    s.choose_track = o->track >= 0;
+    s.track = o->track;
+    s.partial_input = o->partial_input;
+    s.n_threads = o->threads;
+    s.cpu = o->cpu;
+    s.listener = listener;
+    return s;
+}
+
+static void report(const struct options *o, const ecdc_features_result *r) {
+    double audio_s = (double)r->samples / r->sampling_rate_hz;
+    static const char *const units[] = {"codebooks", "mels", "dimensions"}; /* in the order of ecdc_mode */
+    static const char *const names[] = {"n_codebooks", "n_mels", "dimension"};
+    if (!o->json) {
+        char frames[40] = "";
+        if (o->mode != ECDC_MODE_LATENT || o->per_frame)
+            snprintf(frames, sizeof frames, " x %" PRId64 " frames", r->row[1]);
+        report_note(o, "%s: %" PRId64 " TRs x %" PRId64 " %s%s, %.2f s of sound in %.2f s", o->output, r->n_trs, r->row[0],
+                    units[o->mode], frames, audio_s, r->seconds_wall);
+        return;
+    }
+    cJSON *json = cJSON_CreateObject();
+    json_put_integer(json, names[o->mode], r->row[0]);
+    json_put_integer(json, "frames_per_tr", r->row[1]);
+    if (o->mode == ECDC_MODE_MEL)
+        json_put_number(json, "ref", r->mel_ref);
+    cJSON_AddStringToObject(json, "output", o->output);
+    json_put_integer(json, "n_trs", r->n_trs);
+    json_put_speed(json, audio_s, r->seconds_wall);
+    json_print(json);
 }
 
 static int run(const struct options *o) {
@@ -29,17 +79,25 @@ static int run(const struct options *o) {
         return report_usage("features: %s means nothing with --mode %s", option, mode_name(o->mode));
     if (o->dtype && strncmp(o->dtype, "int", 3) != 0)
         return report_usage("features: --dtype %s: allowed is int64 or int16", o->dtype);
-    if (o->layout == LAYOUT_GIBLET && o->alignment == ECDC_ALIGN_EXACT)
-        return report_usage("features: --layout giblet has giblet's alignment only; exact rows come as codes or flat");
-    if (o->mode == MODE_ENCODEC && o->hrf == HRF_CAUSAL)
-        return report_usage("features: --hrf causal has no meaning for codes, which are labels; use --mode latent or mel");
-    if (o->mode != MODE_ENCODEC && o->hrf == HRF_GIBLET_DOC)
-        return report_usage("features: --hrf giblet-doc rounds to codes; --mode %s has --hrf causal or giblet", mode_name(o->mode));
-    if (o->hrf == HRF_GIBLET_DOC && o->alignment == ECDC_ALIGN_EXACT)
-        return report_usage("features: --hrf giblet-doc has giblet's alignment only: it would take the -1 of exact rows for codes");
+    ecdc_error err;
+    struct input_listener listener;
+    input_listener_init(&listener, o);
+    ecdc_features_settings settings = features_settings_of(o, &listener.listener);
+    if (features_check(&settings, &err) != ECDC_OK)
+        return report_usage("%s", err.message);
     if (!output_format(&command_features, o, "npy") || output_is_input(o))
         return EXIT_USAGE;
-    return o->mode == MODE_MEL ? features_mel(o) : features_codes(o);
+    ecdc_model *model = NULL;
+    ecdc_features_result result;
+    ecdc_status status = o->mode == ECDC_MODE_MEL ? ECDC_OK : model_open(o, o->model, &model, &err);
+    if (status == ECDC_OK)
+        status = ecdc_write_features(model, o->arguments[0], o->output, &settings, &result, &err);
+    input_listener_end(&listener);
+    ecdc_model_close(model);
+    if (status != ECDC_OK)
+        return report_error(&err);
+    report(o, &result);
+    return EXIT_DONE;
 }
 
 const struct command command_features = {

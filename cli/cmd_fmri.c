@@ -5,10 +5,10 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
+#include "base/paths.h"
 #include "base/status.h"
 #include "fmri_modes.h"
 #include "json_out.h"
-#include "paths.h"
 
 /* Bytes of a file that its first n_trs need, about; 0 where it cannot be opened, which will be said later. */
 static double bytes_of(const char *path, int64_t n_trs) {

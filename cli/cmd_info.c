@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
+#include "base/paths.h"
 #include "base/status.h"
 #include "cli.h"
 #include "input.h"
@@ -14,7 +15,6 @@
 #include "media/npy.h"
 #include "media/npz.h"
 #include "model/hub_cache.h"
-#include "paths.h"
 
 enum { BLOCK = 65536 };
 

@@ -7,10 +7,10 @@
 static ecdc_status check_mode(const struct options *o, const struct sidecar *s, enum npy_dtype dtype, ecdc_error *err) {
     const char *path = o->arguments[0];
     bool floats = dtype == NPY_F32 || dtype == NPY_F64;
-    if (s->found && s->mode == MODE_LATENT)
+    if (s->found && s->mode == ECDC_MODE_LATENT)
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: latents are not decoded by this command; codes and mel spectrograms are",
                          path);
-    if (s->found && floats != (s->mode == MODE_MEL))
+    if (s->found && floats != (s->mode == ECDC_MODE_MEL))
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: its description says --mode %s, but the array is %s", path, mode_name(s->mode),
                          npy_dtype_name(dtype));
     if (o->as_giblet && !floats)

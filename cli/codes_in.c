@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/paths.h"
 #include "base/status.h"
 #include "media/container.h"
 #include "media/npy.h"
@@ -13,7 +14,6 @@
 #include "model/model.h"
 #include "model_match.h"
 #include "model_open.h"
-#include "paths.h"
 
 enum { PIECE = 48 };
 

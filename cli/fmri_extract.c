@@ -5,12 +5,12 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
+#include "base/paths.h"
 #include "base/status.h"
 #include "cli.h"
 #include "fmri_modes.h"
 #include "json_out.h"
 #include "media/npy.h"
-#include "paths.h"
 
 enum { ROW_BLOCK = 1 << 18 }; /* bytes that are written at once */
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/paths.h"
 #include "base/status.h"
 #include "cli.h"
 #include "fmri_modes.h"
@@ -11,7 +12,6 @@
 #include "media/npy.h"
 #include "model/file.h"
 #include "model/json.h"
-#include "paths.h"
 
 enum { MAX_SIDECAR = 1 << 20, FRAME_RATE = 75 /* any: only the TR is of use */ };
 

@@ -3,40 +3,53 @@
 #include <stdio.h>
 #include <string.h>
 
+static void note(void *context, const char *text) {
+    struct input_listener *l = context;
+    input_listener_end(l);
+    report_note(l->options, "%s", text);
+}
+
+static void show(void *context, const char *what, double done, double total) {
+    struct input_listener *l = context;
+    if (strcmp(what, l->what) != 0) {
+        input_listener_end(l);
+        snprintf(l->what, sizeof l->what, "%s", what);
+        progress_start(&l->progress, l->options, l->what, total);
+    }
+    progress_show(&l->progress, done);
+}
+
 static int stop(void *context) {
     (void)context;
     return interrupted();
 }
 
-/* Damaged input can be used up to the damage; says so. */
-static ecdc_status pass_on(const struct options *o, ecdc_status status, ecdc_error *err) {
-    if (status == ECDC_E_STOPPED)
-        return fail_interrupted(err);
-    size_t n = strlen(err->message);
-    if (status == ECDC_E_FORMAT && !o->partial_input)
-        snprintf(err->message + n, sizeof err->message - n, "; --partial-input takes what comes before");
-    return status;
+void input_listener_init(struct input_listener *l, const struct options *o) {
+    *l = (struct input_listener){.options = o, .listener = {.note = note, .progress = show, .stop = stop, .context = l}};
 }
+
+void input_listener_end(struct input_listener *l) {
+    progress_end(&l->progress);
+    *l->what = 0;
+}
+
+struct sound_in input_of(const struct options *o, int argument, const ecdc_listener *l) {
+    return (struct sound_in){.path = o->arguments[argument], .track = argument == 0 ? o->track : -1,
+                             .partial_input = o->partial_input, .listener = l};
+}
+
+static const ecdc_listener signals_only = {.stop = stop};
 
 ecdc_status open_input(const struct options *o, int argument, int rate_hz, int channels, ecdc_reader **reader,
                        ecdc_error *err) {
-    ecdc_reader_settings settings = ecdc_default_reader_settings();
-    settings.rate_hz = rate_hz;
-    settings.channels = channels;
-    settings.stop = stop;
-    settings.choose_track = argument == 0 && o->track >= 0;
-    settings.track = o->track;
-    settings.partial_input = o->partial_input;
-    ecdc_status status = ecdc_reader_open(o->arguments[argument], &settings, reader, err);
-    return status == ECDC_E_STOPPED ? fail_interrupted(err) : status;
+    struct sound_in in = input_of(o, argument, &signals_only);
+    return sound_in_open(&in, rate_hz, channels, reader, err);
 }
 
 ecdc_status read_input(const struct options *o, ecdc_reader *reader, float *samples, size_t max_samples, size_t *n_read,
                        ecdc_error *err) {
-    if (interrupted())
-        return fail_interrupted(err);
-    ecdc_status status = ecdc_reader_read(reader, samples, max_samples, n_read, err);
-    return status == ECDC_OK ? status : pass_on(o, status, err);
+    struct sound_in in = input_of(o, 0, &signals_only);
+    return sound_in_read(&in, reader, samples, max_samples, n_read, err);
 }
 
 void note_broken_off(const struct options *o, const ecdc_reader_info *input) {

@@ -11,7 +11,7 @@
 
 #include "cli.h"
 
-enum { FIRST_LONG = 256, MAX_OPTIONS = 40, GRID_FRAME_RATE = 75 };
+enum { FIRST_LONG = 256, MAX_OPTIONS = 50, GRID_FRAME_RATE = 75 };
 
 struct option_row {
     const char *name;
@@ -24,7 +24,7 @@ enum {
     OPT_FORMAT = FIRST_LONG, OPT_TRACK, OPT_PARTIAL_INPUT, OPT_JSON, OPT_THREADS, OPT_PRECISION, OPT_CPU, OPT_TR,
     OPT_MAX_TRS, OPT_CODEBOOKS, OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE,
     OPT_SECONDS, OPT_REPEATS, OPT_PROFILE, OPT_PYTHON, OPT_AUDIO, OPT_PER_FRAME,
-    OPT_AS_GIBLET, OPT_MASK, OPT_ZSCORE, OPT_LOGITS, OPT_BOTTLENECK
+    OPT_AS_GIBLET, OPT_MASK, OPT_ZSCORE, OPT_OUT, OPT_FILM, OPT_SUBJECTS, OPT_SCANS, OPT_NO_ZSCORE, OPT_LOGITS, OPT_BOTTLENECK
 };
 
 static const struct option_row rows[] = {
@@ -52,7 +52,8 @@ static const struct option_row rows[] = {
     {"per-frame", OPT_PER_FRAME, NULL, "latent: every frame's vector, (n_trs, dimension, frames)"},
     {"hrf", OPT_HRF, "NAME", "haemodynamic response: none; causal (Glover's, latent and mel); giblet (its\n"
                              "centred convolution; codes stay as they are); giblet-doc (its documents' way with\n"
-                             "codes: convolved and rounded, which makes noise of labels) (default: none)"},
+                             "codes: convolved and rounded, which makes noise of labels) (default: none;\n"
+                             "dataset: giblet for codes, causal for the rest)"},
     {"dtype", OPT_DTYPE, "NAME", "int64 or int16 (default: int64); model convert: float32 or float16\n"
                               "(default: as the model has it)"},
     {"python", OPT_PYTHON, "FILE", "verify: a Python that has transformers (default: that of the active\n"
@@ -64,6 +65,11 @@ static const struct option_row rows[] = {
     {"logits", OPT_LOGITS, "FILE.npy", "also the logits, float32 (n_trs, codebooks, frames, entries)"},
     {"bottleneck", OPT_BOTTLENECK, "FILE.npy", "also what passes through the bottleneck, float32 (n_trs, numbers)"},
     {"force", OPT_FORCE, NULL, "decode with a model other than the one that made the codes"},
+    {"out", OPT_OUT, "CACHE", "directory of the caches (default: DATA/cache)"},
+    {"film", OPT_FILM, "FILE", "the film (default: DATA/stimuli_*.m4v or .mp4)"},
+    {"subjects", OPT_SUBJECTS, "LIST", "such as 1,3,17 (default: all)"},
+    {"scans", OPT_SCANS, "PATTERN", "names of BIDS scans, where subjects have several: '*task-film*_bold.nii.gz'"},
+    {"no-zscore", OPT_NO_ZSCORE, NULL, "series of scans as they are"},
     {"seconds", OPT_SECONDS, "S", "length of the generated sound (default: 20)"},
     {"repeats", OPT_REPEATS, "R", "how often; medians are printed (default: 5)"},
     {"profile", OPT_PROFILE, NULL, "also where the time goes: each layer, the quantizer, the rest"},
@@ -134,28 +140,10 @@ static int choose(const char *text, const char *const *names, int n) {
     return -1;
 }
 
-static const char *const layouts[] = {"codes", "flat", "giblet"}, *const alignments[] = {"giblet", "exact"},
-    *const formats[] = {"ecdc", "npy", "npz", "wav"}, *const weight_formats[] = {"safetensors", "th"},
-    *const dtypes[] = {"int64", "int16", "float32", "float16"},
-    *const modes[] = {"encodec", "mel", "latent"}, *const hrfs[] = {"none", "causal", "giblet", "giblet-doc"};
+static const char *const formats[] = {"ecdc", "npy", "npz", "wav"}, *const weight_formats[] = {"safetensors", "th"},
+    *const dtypes[] = {"int64", "int16", "float32", "float16"};
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 static const char *const cpus[] = {"auto", "reference", "avx2", "avx512", "neon"}; /* in the order of ecdc_cpu */
-
-const char *layout_name(int layout) {
-    return layouts[layout];
-}
-
-const char *alignment_name(ecdc_alignment alignment) {
-    return alignments[alignment];
-}
-
-const char *mode_name(int mode) {
-    return modes[mode];
-}
-
-const char *hrf_name(int hrf) {
-    return hrfs[hrf];
-}
 
 static int bad_value(const char *option, const char *value, const char *allowed) {
     return report_usage("--%s %s: allowed is %s", option, value, allowed);
@@ -227,30 +215,31 @@ static int set(struct options *o, int key, const char *v) {
         o->codebooks = (int)n;
         break;
     case OPT_LAYOUT:
-        if ((choice = choose(v, layouts, 3)) < 0)
+        if ((choice = choose(v, layout_names, 3)) < 0)
             return bad_value("layout", v, "codes, flat or giblet");
-        o->layout = choice;
+        o->layout = (ecdc_layout)choice;
         o->layout_given = true;
         break;
     case OPT_ALIGNMENT:
-        if ((choice = choose(v, alignments, 2)) < 0)
+        if ((choice = choose(v, alignment_names, 2)) < 0)
             return bad_value("alignment", v, "giblet or exact");
         o->alignment = (ecdc_alignment)choice;
         o->alignment_given = true;
         break;
     case OPT_MODE:
-        if ((choice = choose(v, modes, 3)) < 0)
+        if ((choice = choose(v, mode_names, 3)) < 0)
             return bad_value("mode", v, "encodec, mel or latent");
-        o->mode = choice;
+        o->mode = (ecdc_mode)choice;
         break;
     case OPT_PER_FRAME: o->per_frame = true; break;
     case OPT_AS_GIBLET: o->as_giblet = true; break;
     case OPT_LOGITS: o->logits = v; break;
     case OPT_BOTTLENECK: o->bottleneck = v; break;
     case OPT_HRF:
-        if ((choice = choose(v, hrfs, 4)) < 0)
+        if ((choice = choose(v, hrf_names, 4)) < 0)
             return bad_value("hrf", v, "none, causal, giblet or giblet-doc");
-        o->hrf = choice;
+        o->hrf = (ecdc_hrf)choice;
+        o->hrf_given = true;
         break;
     case OPT_DTYPE:
         if (choose(v, dtypes, 4) < 0)
@@ -259,6 +248,11 @@ static int set(struct options *o, int key, const char *v) {
         break;
     case OPT_MASK: o->mask = v; break;
     case OPT_ZSCORE: o->zscore = true; break;
+    case OPT_OUT: o->cache = v; break;
+    case OPT_FILM: o->film = v; break;
+    case OPT_SUBJECTS: o->subjects = v; break;
+    case OPT_SCANS: o->scans = v; break;
+    case OPT_NO_ZSCORE: o->no_zscore = true; break;
     case OPT_PYTHON: o->python = v; break;
     case OPT_AUDIO: o->audio = v; break;
     case OPT_SECONDS:

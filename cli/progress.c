@@ -12,7 +12,12 @@ void progress_start(struct progress *p, const struct options *o, const char *wha
 void progress_start_bytes(struct progress *p, const struct options *o, const char *what, double total, double done) {
     progress_start(p, o, what, total);
     p->begun_at = done;
-    p->bytes = true;
+    p->unit = PROGRESS_BYTES;
+}
+
+void progress_start_share(struct progress *p, const struct options *o, const char *what) {
+    progress_start(p, o, what, 1);
+    p->unit = PROGRESS_SHARE;
 }
 
 static void print_clock(double s) {
@@ -37,8 +42,10 @@ void progress_show(struct progress *p, double done) {
             fputc(i < (int)(share * WIDTH) ? '#' : '.', stderr);
         fprintf(stderr, "] %3.0f %%  ", 100 * share);
     }
-    if (p->bytes) {
+    if (p->unit == PROGRESS_BYTES) {
         fprintf(stderr, "%.1f MB at %.1f MB/s", done / 1e6, speed / 1e6);
+    } else if (p->unit == PROGRESS_SHARE) {
+        print_clock(elapsed);
     } else {
         print_clock(done);
         fprintf(stderr, " at %.0f x realtime", speed);

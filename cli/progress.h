@@ -7,12 +7,15 @@
 struct progress {
     const char *what;
     double start_s, last_s; /* on the wall clock */
-    double total;           /* to come: seconds of sound, or bytes; 0: unknown */
+    double total;           /* to come: seconds of sound, bytes, or 1; 0: unknown */
     double begun_at;        /* what was done when it started, in the same unit */
-    bool bytes, on;
+    enum { PROGRESS_SECONDS, PROGRESS_BYTES, PROGRESS_SHARE } unit;
+    bool on;
 };
 
 void progress_start(struct progress *p, const struct options *o, const char *what, double total_s);
+/* Of work whose whole is 1. */
+void progress_start_share(struct progress *p, const struct options *o, const char *what);
 /* For a download, of which `done` bytes are here. */
 void progress_start_bytes(struct progress *p, const struct options *o, const char *what, double total, double done);
 void progress_show(struct progress *p, double done);

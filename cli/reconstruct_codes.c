@@ -34,7 +34,7 @@ static ecdc_status find_parameters(struct rows_in *in, const struct options *o, 
     *layout = o->layout_given || !s->found ? (int)o->layout : s->layout;
     in->shape.n_codebooks = o->codebooks ? o->codebooks : s->found && !o->bandwidth_given ? s->n_codebooks : 0;
     /* Without either the rows tell how many codebooks there are; giblet's rows hold more than exist. */
-    if (!in->shape.n_codebooks && (o->bandwidth_given || *layout == LAYOUT_GIBLET)) {
+    if (!in->shape.n_codebooks && (o->bandwidth_given || *layout == ECDC_LAYOUT_GIBLET)) {
         ecdc_status status = ecdc_model_codebooks(model, o->bandwidth_kbps, &in->shape.n_codebooks, err);
         if (status != ECDC_OK)
             return status;
@@ -65,9 +65,9 @@ static ecdc_status check_shape(struct rows_in *in, const struct options *o, int 
     if (codebooks < 1 || codebooks > INT32_MAX || in->shape.n_codebooks < 1 || in->shape.n_codebooks > in->info.n_codebooks)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: %" PRId64 " codebooks per row, %s has 1 to %d", in->path, codebooks,
                          in->info.name, in->info.n_codebooks);
-    if (codebooks < in->shape.n_codebooks || (codebooks > in->shape.n_codebooks && layout != LAYOUT_GIBLET && !o->codebooks && !in->sidecar.found))
+    if (codebooks < in->shape.n_codebooks || (codebooks > in->shape.n_codebooks && layout != ECDC_LAYOUT_GIBLET && !o->codebooks && !in->sidecar.found))
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: %" PRId64 " codebooks per row where %d are expected%s", in->path, codebooks,
-                         in->shape.n_codebooks, layout == LAYOUT_GIBLET ? "" : "; for giblet's own arrays: --layout giblet");
+                         in->shape.n_codebooks, layout == ECDC_LAYOUT_GIBLET ? "" : "; for giblet's own arrays: --layout giblet");
     in->shape.row_codebooks = (int)codebooks;
     in->n_trs = shape->dims[0];
     return ECDC_OK;

@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/paths.h"
 #include "base/status.h"
 #include "model/file.h"
 #include "model/json.h"
-#include "paths.h"
 
 enum { MAX_BYTES = 1 << 20 };
 
@@ -22,18 +22,14 @@ static bool get_integer(const cJSON *object, const char *name, double min, doubl
     return json_integer(cJSON_GetObjectItemCaseSensitive(object, name), min, max, out);
 }
 
-static bool get_choice(const cJSON *object, const char *name, const char *(*name_of)(int), int n, int *out) {
+static bool get_choice(const cJSON *object, const char *name, const char *const *names, int *out) {
     char text[16];
     if (!get_text(object, name, text, sizeof text))
         return false;
-    for (*out = 0; *out < n; ++*out)
-        if (!strcmp(text, name_of(*out)))
+    for (*out = 0; names[*out]; ++*out)
+        if (!strcmp(text, names[*out]))
             return true;
     return false;
-}
-
-static const char *alignment_name_of(int alignment) {
-    return alignment_name((ecdc_alignment)alignment);
 }
 
 static bool get_int(const cJSON *object, const char *name, int *out) {
@@ -56,7 +52,7 @@ static bool parse_mel(const cJSON *json, struct sidecar *s) {
 
 static const char *parse_codes(const cJSON *json, struct sidecar *s) {
     double number;
-    if (!get_choice(json, "layout", layout_name, 3, &s->layout))
+    if (!get_choice(json, "layout", layout_names, &s->layout))
         return "layout";
     if (!get_integer(json, "n_codebooks", 1, 1024, &number))
         return "n_codebooks";
@@ -72,9 +68,9 @@ static const char *parse_codes(const cJSON *json, struct sidecar *s) {
 static const char *parse(const cJSON *json, struct sidecar *s) {
     double number;
     int alignment;
-    if (!get_choice(json, "mode", mode_name, 3, &s->mode))
+    if (!get_choice(json, "mode", mode_names, &s->mode))
         return "mode";
-    if (!get_choice(json, "alignment", alignment_name_of, 2, &alignment))
+    if (!get_choice(json, "alignment", alignment_names, &alignment))
         return "alignment";
     s->alignment = (ecdc_alignment)alignment;
     if (!get_text(json, "tr_fraction", s->tr, sizeof s->tr))
@@ -83,7 +79,7 @@ static const char *parse(const cJSON *json, struct sidecar *s) {
         return "samples";
     s->samples = (int64_t)number;
     s->partial = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "partial"));
-    const char *wrong = s->mode == MODE_ENCODEC ? parse_codes(json, s) : s->mode == MODE_MEL && !parse_mel(json, s) ? "mel" : NULL;
+    const char *wrong = s->mode == ECDC_MODE_ENCODEC ? parse_codes(json, s) : s->mode == ECDC_MODE_MEL && !parse_mel(json, s) ? "mel" : NULL;
     s->found = !wrong;
     return wrong;
 }

@@ -120,34 +120,48 @@ class Lagged(Dataset):
     """Codes of a TR with the scan `lag` TRs later, where the brain's response to them is."""
 
     def __init__(self, dataset, lag):
-        at = {(int(s["subject_id"]), int(s["tr_index"])): i for i, s in enumerate(dataset[i] for i in range(len(dataset)))}
-        self.dataset = dataset
-        self.pairs = [(i, at[s, tr + lag]) for (s, tr), i in at.items() if (s, tr + lag) in at]
+        self.dataset, self.lag = dataset, lag
+        self.starts = [i for i in range(len(dataset)) if i % dataset.n_trs + lag < dataset.n_trs]  # subject by subject
 
     def __len__(self):
-        return len(self.pairs)
+        return len(self.starts)
 
     def __getitem__(self, i):
-        now, later = self.pairs[i]
-        return {"audio": self.dataset[now]["audio"], "fmri": self.dataset[later]["fmri"]}
+        now = self.starts[i]
+        return {"audio": self.dataset[now]["audio"], "fmri": self.dataset[now + self.lag]["fmri"]}
+
+
+class CodesOf(Dataset):
+    """The codes of a study's TRs without its scans, each TR once."""
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def __len__(self):
+        return self.dataset.n_trs
+
+    def __getitem__(self, i):
+        return {"audio": self.dataset[i]["audio"]}
 
 
 def open_data(args, split):
     if Path(args.data).is_file():
         return Features(args.data, split)
     from ecdc import MultimodalDataset
-    dataset = MultimodalDataset(args.data, subjects=args.subjects, split=split, apply_hrf=False, cache_dir=args.cache, tr=args.tr,
-                                encodec_bandwidth=args.bandwidth)
-    return Lagged(dataset, args.lag) if args.source == "fmri" or args.fmri_weight else dataset
+    dataset = MultimodalDataset(args.data, args.subjects, split, cache_dir=args.cache, tr=args.tr, encodec_bandwidth=args.bandwidth,
+                                model=args.model, as_torch=True)
+    return Lagged(dataset, args.lag) if args.source == "fmri" or args.fmri_weight else CodesOf(dataset)
 
 
-def described(args):
+def origin_of(args, data):
     """What made the codes, for the exported file: `ecdc autoencoder run` refuses codes of another model."""
-    path = Path(args.data).with_suffix(".json")
-    if not (Path(args.data).is_file() and path.is_file()):
-        return {}
-    model = json.loads(path.read_text())["model"]
-    return {"model": model["name"], "model_sha256": model["sha256"]}
+    if isinstance(data, Features):
+        path = Path(args.data).with_suffix(".json")
+        description = json.loads(path.read_text()) if path.is_file() else {}
+    else:
+        description = data.dataset.metadata["audio"]
+    model = description.get("model")
+    return {"model": model["name"], "model_sha256": model["sha256"]} if model else {}
 
 
 # ------------------------------------------------------------------------------------------------------- the training --
@@ -220,6 +234,7 @@ def parse_arguments(argv=None):
     parser.add_argument("--lag", type=int, default=3, help="TRs from the sound to the scan, for --source fmri and --fmri-weight")
     parser.add_argument("--subjects", default="all", help="of the study")
     parser.add_argument("--bandwidth", type=float, default=3.0, help="kbps, of a study's codes")
+    parser.add_argument("--model", help="of a study's codes (default: as ecdc.AudioProcessor)")
     parser.add_argument("--tr", type=float, default=1.5, help="seconds, of a study")
     parser.add_argument("--cache", help="where a study's caches go")
     parser.add_argument("--seed", type=int, default=0)
@@ -250,7 +265,7 @@ def main(argv=None):
               flush=True)
 
     seconds = train(model, loader, args.steps, args.learning_rate, 0 if n_voxels else args.mix, args.fmri_weight, report)
-    save(model, args.output, described(args))
+    save(model, args.output, origin_of(args, training))
     print(f"{args.output}: {1000 * np.median(seconds):.0f} ms per step")
 
 

@@ -225,6 +225,17 @@ typedef enum ecdc_cpu {
     ECDC_CPU_NEON = 4
 } ecdc_cpu;
 
+/** Streams that share what they can. An LSTM needs all its recurrent weights for every frame, 8 MB at full size, more than a
+ *  core's cache holds: reading them costs a lone stream a third of its time. Encoders and decoders of one model that are made with
+ *  the same group and used by different threads wait for each other there, a few milliseconds, and read them once for four
+ *  (bench/run streams: 1.3 times the throughput with 4 streams per core). Codes and samples are the same bits as without.
+ *  The only handle that any number of threads may use at once; it must outlive the encoders and decoders made with it. */
+typedef struct ecdc_group ecdc_group;
+
+/** Fails with ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_group_new(ecdc_group **group, ecdc_error *err);
+ECDC_API void ecdc_group_free(ecdc_group *group);
+
 /** How an encoder or decoder works. Start from ecdc_default_settings(): fields may take the place of
  *  `reserved`, with 0 for what is done today. */
 typedef struct ecdc_settings {
@@ -232,7 +243,8 @@ typedef struct ecdc_settings {
     int n_codebooks;       /**< 1 ... the model's; default 0: what the bandwidth gives */
     int n_threads;         /**< 1 ... 256; default 0: one per processor that this process may use */
     ecdc_cpu cpu;          /**< default ECDC_CPU_AUTO; one that this processor lacks is ECDC_E_UNSUPPORTED */
-    int reserved[8];       /**< for later fields: 0 */
+    ecdc_group *group;     /**< other streams to share with; default NULL: none */
+    int reserved[6];       /**< for later fields: 0 */
 } ecdc_settings;
 
 ECDC_API ecdc_settings ecdc_default_settings(void);
@@ -708,6 +720,82 @@ ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_resample_nearest(const int64_t *series
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_resample_linear(const float *series, size_t n, size_t n_features, size_t n_result,
                                                           float *result, ecdc_error *err);
 
+/* ------------------------------------------------------------------------------------ feature files --- */
+
+/** How long work speaks to its caller: functions, each of which may be NULL, called on the thread that called. */
+typedef struct ecdc_listener {
+    /** What is worth knowing, as one sentence: the sound starts late, a gap was filled. */
+    void (*note)(void *context, const char *text);
+    /** As the work goes on: what is done, such as "encoding", and how far, in seconds of sound or (for scans) volumes; total 0:
+     *  unknown. */
+    void (*progress)(void *context, const char *what, double done, double total);
+    /** Asked now and then: anything but 0 ends the call with ECDC_E_STOPPED. */
+    int (*stop)(void *context);
+    void *context;   /**< handed to each of them */
+    int reserved[4]; /**< for later fields: 0 */
+} ecdc_listener;
+
+/** What a row of features holds. */
+typedef enum ecdc_mode {
+    ECDC_MODE_ENCODEC = 0, /**< codes: labels, int64 */
+    ECDC_MODE_MEL = 1,     /**< giblet's mel spectrogram in dB, float32 (n_trs, n_mels, frames) */
+    ECDC_MODE_LATENT = 2   /**< the vectors behind the codes, float32, their mean per TR (n_trs, dimension) */
+} ecdc_mode;
+
+/** The shape of codes. */
+typedef enum ecdc_layout {
+    ECDC_LAYOUT_CODES = 0, /**< (n_trs, codebooks, frames) */
+    ECDC_LAYOUT_FLAT = 1,  /**< (n_trs, codebooks * frames) */
+    ECDC_LAYOUT_GIBLET = 2 /**< (n_trs, giblet's codebooks * frames): those that do not exist are 0 */
+} ecdc_layout;
+
+/** What ecdc_write_features makes. Start from ecdc_default_features_settings(), as with ecdc_settings. */
+typedef struct ecdc_features_settings {
+    ecdc_mode mode;        /**< default ECDC_MODE_ENCODEC */
+    double bandwidth_kbps; /**< default 3; like the codebooks without a meaning for mel */
+    int n_codebooks;       /**< 1 ... what the bandwidth gives; default 0: all of them */
+    ecdc_layout layout;    /**< of codes */
+    const char *tr;        /**< as in ecdc_tr_grid_init; default "1.5" */
+    ecdc_alignment alignment;
+    int64_t max_trs;       /**< stop after so many; default 0: the whole sound */
+    int partial;           /**< 1: a last part of a TR makes a row, too */
+    int per_frame;         /**< 1: latents of every frame, (n_trs, dimension, frames) */
+    ecdc_hrf hrf;          /**< codes: none, giblet (they stay as they are) or giblet-doc; else none, causal or giblet */
+    int int16;             /**< 1: codes as int16 */
+    int overwrite;         /**< 1: replaces files that exist */
+    int choose_track, track, partial_input; /**< as in ecdc_reader_settings */
+    int n_threads;         /**< as in ecdc_settings */
+    ecdc_cpu cpu;          /**< likewise */
+    const ecdc_listener *listener; /**< NULL: none */
+    int reserved[8];       /**< for later fields: 0 */
+} ecdc_features_settings;
+
+ECDC_API ecdc_features_settings ecdc_default_features_settings(void);
+
+/** What was written. */
+typedef struct ecdc_features_result {
+    int64_t n_trs;
+    int64_t row[2];        /**< shape of a row: codebooks (or dimension, or filters) and frames; 1 where there is no second axis */
+    int64_t samples;       /**< read, at the rate below */
+    int sampling_rate_hz;
+    double mel_ref;        /**< mel: the power of 0 dB */
+    double seconds_wall;
+    int reserved[8];
+} ecdc_features_result;
+
+/** Writes the features of a sound on the TR grid as the command `ecdc features` does: the array OUT.npy, row by row in constant
+ *  memory, and beside it OUT.tsv (the times of its TRs) and OUT.json (what it was made from and how). Each file appears when it is
+ *  complete, the array last.
+ *  @param model   NULL in mel mode
+ *  @param input   a file that FFmpeg reads, or "-"
+ *  @param output  ends in .npy; "-": the array alone, to standard output
+ *  Fails as ecdc_reader_open, ecdc_encoder_new and ecdc_tr_grid_init do, and with ECDC_E_ARGUMENT (settings that exclude each
+ *  other; messages name options of the command), ECDC_E_EXISTS, ECDC_E_FORMAT (no sound; shorter than a TR), ECDC_E_UNSUPPORTED (a
+ *  chunked model), ECDC_E_IO, ECDC_E_STOPPED, ECDC_E_MEMORY; then nothing was written. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_write_features(const ecdc_model *model, const char *input, const char *output,
+                                                         const ecdc_features_settings *settings, ecdc_features_result *result,
+                                                         ecdc_error *err);
+
 /* -------------------------------------------------------------------------------------------- metrics --- */
 
 /** Measures of a degraded signal against its reference. */
@@ -921,6 +1009,113 @@ ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_nifti_write_masked(ecdc_nifti_writer *
                                                              ecdc_error *err);
 /** Completes the file and puts it in place. Fails with ECDC_E_ARGUMENT (fewer volumes than announced), ECDC_E_IO, ECDC_E_EXISTS. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_nifti_writer_finish(ecdc_nifti_writer *writer, ecdc_error *err);
+
+/* -------------------------------------------------------------------------------------------- studies --- */
+
+/** How a study is found and prepared. Start from ecdc_default_study_settings(). Strings are copied. */
+typedef struct ecdc_study_settings {
+    const char *cache;     /**< directory of the caches, made when it is needed; default NULL: `cache` in the study */
+    const char *film;      /**< default NULL: the study's stimuli_*.m4v or .mp4, of which there must be one (or in its `stimuli`) */
+    const char *subjects;  /**< labels or numbers separated by commas, "1,3,17"; default NULL, and "all": all */
+    const char *scans;     /**< a shell pattern for the names of BIDS scans, such as "*task-film*desc-preproc_bold.nii.gz", where
+                                subjects have several; default NULL: all */
+    const char *tr;        /**< as in ecdc_tr_grid_init; default "1.5". Headers and sidecars must not contradict it */
+    int64_t max_trs;       /**< default 0: all of each */
+    ecdc_mode mode;        /**< of the film's features; default ECDC_MODE_ENCODEC */
+    double bandwidth_kbps; /**< default 3 */
+    int n_codebooks;       /**< default 0: all of the bandwidth's */
+    ecdc_hrf hrf;          /**< of the film's features, as in ecdc_features_settings; default ECDC_HRF_NONE */
+    int zscore;            /**< default 1: as in ecdc_scan_settings */
+    int n_threads;         /**< as in ecdc_settings */
+    ecdc_cpu cpu;          /**< likewise */
+    ecdc_listener listener; /**< hears of all work on this study. Progress is called "film" or "sub-LABEL", its total is 1 */
+    int reserved[8];       /**< for later fields: 0 */
+} ecdc_study_settings;
+
+ECDC_API ecdc_study_settings ecdc_default_study_settings(void);
+
+/** A film, the scans of those who saw it, and the caches of what is made from both. */
+typedef struct ecdc_study ecdc_study;
+
+/** Finds a study on disk and reads the headers of its scans. Two layouts are known: giblet's, DATA/sherlock_nii/
+ *  sherlock_movie_s*.nii.gz, and BIDS derivatives, DATA/sub-* /func/ *_bold.nii.gz with the RepetitionTime in the JSON of the same
+ *  name or in DATA/task-*_bold.json. Subjects are sorted by number. The film is DATA/stimuli_*.m4v or .mp4.
+ *  @param model  of the features; it must outlive the study. NULL in mel mode
+ *  Fails with ECDC_E_IO, ECDC_E_FORMAT (no subjects; several scans of one; no film or several; a scan that is not NIfTI or whose shape
+ *  differs; a TR that contradicts the settings: the message has both), ECDC_E_ARGUMENT (settings; no such subject),
+ *  ECDC_E_UNSUPPORTED (a chunked model), ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_study_open(const char *data, const ecdc_study_settings *settings, const ecdc_model *model,
+                                                     ecdc_study **study, ecdc_error *err);
+ECDC_API void ecdc_study_close(ecdc_study *study);
+
+/** Facts of a study; strings are the study's. */
+typedef struct ecdc_study_info {
+    const char *data, *cache, *film;
+    const char *layout;      /**< "giblet" or "bids" */
+    double tr_s;
+    int64_t n_subjects;
+    int64_t film_trs_hint;   /**< whole TRs in the film as its container claims; 0: it claims nothing */
+    int reserved[8];
+} ecdc_study_info;
+
+ECDC_API void ecdc_study_get_info(const ecdc_study *study, ecdc_study_info *info);
+
+typedef struct ecdc_study_subject {
+    const char *label;  /**< "1" of sherlock_movie_s1.nii.gz, "01" of sub-01; the study's */
+    const char *scan;   /**< its file; the study's */
+    int64_t number;     /**< the label as a number; -1: it is none */
+    int64_t n_trs;      /**< in the scan */
+    double tr_s;        /**< as the scan or its sidecar says; 0: neither does */
+    int reserved[8];
+} ecdc_study_subject;
+
+/** Subject `index`, 0 ... n_subjects - 1. Fails with ECDC_E_ARGUMENT. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_study_get_subject(const ecdc_study *study, int64_t index, ecdc_study_subject *subject,
+                                                            ecdc_error *err);
+
+/** What a study's cache holds. Beside each file lies a JSON with the key: what the file was made from, and how. Films and scans
+ *  are known by size and time of change or, where only the latter differs, by their SHA-256; models by the SHA-256 of their
+ *  weights. What has another key is never used. */
+typedef enum ecdc_part {
+    ECDC_PART_FILM = 0, /**< features: audio_features_encodec_bw3.0_tr1.5_920trs_hrf.npy, as ecdc_write_features makes them (so
+                             that `ecdc reconstruct` takes them); `_k1` behind the bandwidth: fewer codebooks than it has */
+    ECDC_PART_MASK = 1, /**< the mask that the subjects share (ecdc_mask_share): fmri_mask_2subjects_1a2b3c4d.nii.gz; the digits
+                             stand for the subjects */
+    ECDC_PART_SCAN = 2  /**< a subject's series: fmri_sub-1_tr1.5_920trs_1a2b3c4d_zscore.npy, float32 (n_trs, n_voxels) */
+} ecdc_part;
+
+typedef enum ecdc_part_state {
+    ECDC_PART_FRESH = 0,
+    ECDC_PART_MISSING = 1,
+    ECDC_PART_STALE = 2,  /**< made from something else, or otherwise */
+    ECDC_PART_DAMAGED = 3 /**< cut short, or its description is */
+} ecdc_part_state;
+
+typedef struct ecdc_part_info {
+    ecdc_part_state state;
+    char path[4096];    /**< of the file; "": none is there */
+    char why[600];      /**< the reason, where it is not fresh */
+    int64_t n_trs;      /**< rows, where it is fresh; a mask: 0 */
+    int64_t n_voxels;   /**< of a scan or mask, where it is fresh */
+    int reserved[8];
+} ecdc_part_info;
+
+/** How a part of the cache is. Films and scans whose time of change differs are read whole.
+ *  @param subject  of ECDC_PART_SCAN, as in ecdc_study_get_subject
+ *  Fails with ECDC_E_ARGUMENT, ECDC_E_IO (not: a missing cache), ECDC_E_STOPPED, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_study_look(const ecdc_study *study, ecdc_part part, int64_t subject,
+                                                     ecdc_part_info *info, ecdc_error *err);
+
+enum { ECDC_BUILD_FILM = 1, ECDC_BUILD_SCANS = 2 };
+
+/** Makes what is not fresh: the film's features, the mask, each subject's series, in that order. Each file appears when it is
+ *  complete, so that a call that was stopped is taken up where it was. Processes that build the same wait for each other (where
+ *  the file system has locks).
+ *  Memory: that of ecdc_write_features; then of ecdc_mask_share; then one subject's series.
+ *  @param parts   which: ECDC_BUILD_FILM, ECDC_BUILD_SCANS (with the mask) or both
+ *  @param n_made  how many were made; NULL: not wanted
+ *  Fails as those functions do, with ECDC_E_EXISTS (a file of that name that was made by something else), and with ECDC_E_STOPPED. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_study_build(const ecdc_study *study, int parts, int *n_made, ecdc_error *err);
 
 /* ---------------------------------------------------------------------------------- code autoencoder --- */
 

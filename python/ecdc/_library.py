@@ -18,6 +18,10 @@ import numpy as np
 MAX_BANDWIDTHS = 16
 OK, E_ARGUMENT, E_MEMORY, E_IO, E_FORMAT, E_MODEL, E_UNSUPPORTED, E_EXISTS, E_STOPPED = range(9)
 ALIGNMENTS = {"giblet": 0, "exact": 1}  # ecdc_alignment
+MODES = {"encodec": 0, "mel": 1, "latent": 2}  # ecdc_mode
+PART_FILM, PART_MASK, PART_SCAN = range(3)
+PART_FRESH, PART_MISSING, PART_STALE, PART_DAMAGED = range(4)
+BUILD_FILM, BUILD_SCANS = 1, 2
 NIFTI_TYPES = {"uint8": 2, "int16": 4, "float32": 16, "float64": 64}  # ecdc_nifti_type, those that are written
 HRFS = {"none": 0, "causal": 1, "giblet": 2, "giblet-doc": 3}  # ecdc_hrf
 
@@ -25,6 +29,8 @@ STOP_FUNCTION = ctypes.CFUNCTYPE(c_int, c_void_p)
 PROGRESS_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_uint64, c_uint64)
 SHARE_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_double)
 WAITING_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_char_p, c_double)
+NOTE_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_char_p)
+WORK_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_char_p, c_double, c_double)
 
 
 class Error(ctypes.Structure):
@@ -41,7 +47,7 @@ class ModelInfo(ctypes.Structure):
 
 class Settings(ctypes.Structure):
     _fields_ = [("bandwidth_kbps", c_double), ("n_codebooks", c_int), ("n_threads", c_int), ("cpu", c_int),
-                ("reserved", c_int * 8)]
+                ("group", c_void_p), ("reserved", c_int * 6)]
 
 
 class ReaderInfo(ctypes.Structure):
@@ -126,6 +132,32 @@ class NiftiSettings(ctypes.Structure):
                 ("level", c_int), ("reserved", c_int * 8)]
 
 
+class Listener(ctypes.Structure):
+    _fields_ = [("note", NOTE_FUNCTION), ("progress", WORK_FUNCTION), ("stop", STOP_FUNCTION), ("context", c_void_p),
+                ("reserved", c_int * 4)]
+
+
+class StudySettings(ctypes.Structure):
+    _fields_ = [("cache", c_char_p), ("film", c_char_p), ("subjects", c_char_p), ("scans", c_char_p), ("tr", c_char_p),
+                ("max_trs", c_int64), ("mode", c_int), ("bandwidth_kbps", c_double), ("n_codebooks", c_int), ("hrf", c_int),
+                ("zscore", c_int), ("n_threads", c_int), ("cpu", c_int), ("listener", Listener), ("reserved", c_int * 8)]
+
+
+class StudyInfo(ctypes.Structure):
+    _fields_ = [("data", c_char_p), ("cache", c_char_p), ("film", c_char_p), ("layout", c_char_p), ("tr_s", c_double),
+                ("n_subjects", c_int64), ("film_trs_hint", c_int64), ("reserved", c_int * 8)]
+
+
+class StudySubject(ctypes.Structure):
+    _fields_ = [("label", c_char_p), ("scan", c_char_p), ("number", c_int64), ("n_trs", c_int64), ("tr_s", c_double),
+                ("reserved", c_int * 8)]
+
+
+class PartInfo(ctypes.Structure):
+    _fields_ = [("state", c_int), ("path", c_char * 4096), ("why", c_char * 600), ("n_trs", c_int64), ("n_voxels", c_int64),
+                ("reserved", c_int * 8)]
+
+
 STRUCTS: dict[str, type[ctypes.Structure]] = {
     "ecdc_error": Error, "ecdc_model_info": ModelInfo, "ecdc_settings": Settings, "ecdc_reader_info": ReaderInfo,
     "ecdc_reader_settings": ReaderSettings, "ecdc_tr_grid": TrGrid, "ecdc_row_shape": RowShape, "ecdc_row_info": RowInfo,
@@ -133,9 +165,11 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "ecdc_hub_plan": HubPlan, "ecdc_hub_settings": HubSettings,
     "ecdc_nifti_space": NiftiSpace, "ecdc_nifti_info": NiftiInfo, "ecdc_scan_settings": ScanSettings, "ecdc_mask_vote": MaskVote,
     "ecdc_extraction": Extraction, "ecdc_nifti_settings": NiftiSettings,
+    "ecdc_listener": Listener, "ecdc_study_settings": StudySettings, "ecdc_study_info": StudyInfo,
+    "ecdc_study_subject": StudySubject, "ecdc_part_info": PartInfo,
 }
 HANDLES = ("ecdc_model", "ecdc_encoder", "ecdc_decoder", "ecdc_reader", "ecdc_row_maker", "ecdc_row_placer", "ecdc_mel", "ecdc_mel_inverse",
-           "ecdc_nifti", "ecdc_mask", "ecdc_nifti_writer")
+           "ecdc_nifti", "ecdc_mask", "ecdc_nifti_writer", "ecdc_study")
 
 PROTOTYPES = """
 const char *ecdc_version(void);
@@ -233,6 +267,13 @@ void ecdc_nifti_writer_free(ecdc_nifti_writer *writer);
 ecdc_status ecdc_nifti_write(ecdc_nifti_writer *writer, const float *volume, ecdc_error *err);
 ecdc_status ecdc_nifti_write_masked(ecdc_nifti_writer *writer, const ecdc_mask *mask, const float *row, ecdc_error *err);
 ecdc_status ecdc_nifti_writer_finish(ecdc_nifti_writer *writer, ecdc_error *err);
+ecdc_study_settings ecdc_default_study_settings(void);
+ecdc_status ecdc_study_open(const char *data, const ecdc_study_settings *settings, const ecdc_model *model, ecdc_study **study, ecdc_error *err);
+void ecdc_study_close(ecdc_study *study);
+void ecdc_study_get_info(const ecdc_study *study, ecdc_study_info *info);
+ecdc_status ecdc_study_get_subject(const ecdc_study *study, int64_t index, ecdc_study_subject *subject, ecdc_error *err);
+ecdc_status ecdc_study_look(const ecdc_study *study, ecdc_part part, int64_t subject, ecdc_part_info *info, ecdc_error *err);
+ecdc_status ecdc_study_build(const ecdc_study *study, int parts, int *n_made, ecdc_error *err);
 """
 
 
@@ -257,7 +298,7 @@ def _pointer_to(scalar: Any, dtype: type) -> type:
 
 _TYPES: dict[str, Any] = {
     "void": None, "int": c_int, "double": c_double, "size_t": c_size_t, "int64_t": c_int64, "char *": c_char_p,
-    "ecdc_status": c_int, "ecdc_alignment": c_int, "ecdc_hrf": c_int,
+    "ecdc_status": c_int, "ecdc_alignment": c_int, "ecdc_hrf": c_int, "ecdc_part": c_int,
     "int *": POINTER(c_int), "size_t *": POINTER(c_size_t), "double *": _pointer_to(c_double, np.float64),
     "float *": _pointer_to(ctypes.c_float, np.float32), "int32_t *": _pointer_to(c_int32, np.int32),
     "int64_t *": _pointer_to(c_int64, np.int64), "uint8_t *": _pointer_to(ctypes.c_uint8, np.uint8),

@@ -1,4 +1,4 @@
-"""Lets programs written for giblet-responses run: ``import ecdc.giblet`` and ``giblet.data.audio`` is there.
+"""Lets programs written for giblet-responses run: ``import ecdc.giblet`` and ``giblet.data`` is there.
 
 Where giblet itself is installed nothing is changed.
 """
@@ -9,9 +9,9 @@ import importlib.util
 import sys
 from types import ModuleType
 
-from . import ENCODEC_AVAILABLE, AudioProcessor
+from . import ENCODEC_AVAILABLE, AudioProcessor, MultimodalDataset
 
-__all__ = ["ENCODEC_AVAILABLE", "AudioProcessor"]
+__all__ = ["ENCODEC_AVAILABLE", "AudioProcessor", "MultimodalDataset"]
 
 
 def _module(name: str, **contents: object) -> ModuleType:
@@ -26,7 +26,9 @@ def _register() -> None:
     if "giblet" in sys.modules or importlib.util.find_spec("giblet") is not None:
         return
     audio = _module("giblet.data.audio", AudioProcessor=AudioProcessor, ENCODEC_AVAILABLE=ENCODEC_AVAILABLE)
-    _module("giblet", data=_module("giblet.data", audio=audio, AudioProcessor=AudioProcessor))
+    dataset = _module("giblet.data.dataset", MultimodalDataset=MultimodalDataset)
+    _module("giblet", data=_module("giblet.data", audio=audio, dataset=dataset, AudioProcessor=AudioProcessor,
+                                   MultimodalDataset=MultimodalDataset))
 
 
 _register()

@@ -41,9 +41,12 @@ static ecdc_status open_stream(ecdc_decoder *d, const ecdc_model *model, ecdc_er
 
 ecdc_status ecdc_decoder_new(const ecdc_model *model, const ecdc_settings *settings, ecdc_decoder **out,
                              ecdc_error *err) {
-    ecdc_settings defaults = ecdc_default_settings();
+    ecdc_settings s = settings ? *settings : ecdc_default_settings();
+    bool chunked = config_chunk_samples(&model->config) > 0;
     int n_codebooks;
-    ecdc_status status = settings_codebooks(model, settings ? settings : &defaults, &n_codebooks, err);
+    if (chunked)
+        s.group = NULL; /* its threads have a chunk each */
+    ecdc_status status = settings_codebooks(model, &s, &n_codebooks, err);
     if (status != ECDC_OK)
         return status;
     ecdc_decoder *d = ecdc_alloc_zeros(1, sizeof *d);
@@ -51,8 +54,8 @@ ecdc_status ecdc_decoder_new(const ecdc_model *model, const ecdc_settings *setti
         return ecdc_fail_memory(err, "a decoder");
     d->n_codebooks = (size_t)n_codebooks;
     d->entries = (size_t)model->config.codebook_size;
-    status = engine_open(&d->engine, settings ? settings : &defaults, err);
-    if (status == ECDC_OK && config_chunk_samples(&model->config) > 0)
+    status = engine_open(&d->engine, &s, err);
+    if (status == ECDC_OK && chunked)
         status = chunk_decoder_new(model, &d->engine, n_codebooks, &d->chunks, err);
     else if (status == ECDC_OK)
         status = open_stream(d, model, err);

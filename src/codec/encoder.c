@@ -43,9 +43,12 @@ static ecdc_status open_stream(ecdc_encoder *e, const ecdc_model *model, ecdc_er
 
 ecdc_status ecdc_encoder_new(const ecdc_model *model, const ecdc_settings *settings, ecdc_encoder **out,
                              ecdc_error *err) {
-    ecdc_settings defaults = ecdc_default_settings();
+    ecdc_settings s = settings ? *settings : ecdc_default_settings();
+    bool chunked = config_chunk_samples(&model->config) > 0;
     int n_codebooks;
-    ecdc_status status = settings_codebooks(model, settings ? settings : &defaults, &n_codebooks, err);
+    if (chunked)
+        s.group = NULL; /* its threads have a chunk each */
+    ecdc_status status = settings_codebooks(model, &s, &n_codebooks, err);
     if (status != ECDC_OK)
         return status;
     ecdc_encoder *e = ecdc_alloc_zeros(1, sizeof *e);
@@ -54,8 +57,8 @@ ecdc_status ecdc_encoder_new(const ecdc_model *model, const ecdc_settings *setti
     e->channels = (size_t)model->config.audio_channels;
     e->hop = (size_t)config_hop(&model->config);
     e->n_codebooks = (size_t)n_codebooks;
-    status = engine_open(&e->engine, settings ? settings : &defaults, err);
-    if (status == ECDC_OK && config_chunk_samples(&model->config) > 0)
+    status = engine_open(&e->engine, &s, err);
+    if (status == ECDC_OK && chunked)
         status = chunk_encoder_new(model, &e->engine, n_codebooks, &e->chunks, err);
     else if (status == ECDC_OK)
         status = open_stream(e, model, err);

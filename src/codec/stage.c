@@ -202,15 +202,10 @@ static void run_lstm(struct stage *s, const struct engine *engine, struct rows *
                             .ld_y = (ptrdiff_t)gates};
         product(s, engine, &p, steps, 0);
         double start = profile_start(s->profile);
-        const float *h = state->h;
-        for (size_t t = 0; t < steps; t++) {
-            float *next = state->h_rows + t * units;
-            engine_lstm_step(engine, &net->recurrent, s->scratch + t * gates, h, state->c, next, t % 2);
-            h = next;
-        }
+        struct lstm_run run = {&net->recurrent, s->scratch, state->c, state->h, state->h_rows, steps};
+        engine_lstm(engine, &run);
         if (s->profile)
             s->profile->part_s[1] += now_s() - start;
-        memcpy(state->h, h, units * sizeof *h);
         x = state->h_rows;
         ld = units;
     }

@@ -1,5 +1,7 @@
 #include "compute/engine.h"
 
+#include <string.h>
+
 /* Below this many multiply-adds a second thread costs more than it brings. */
 enum { WORTH_SHARING = 1 << 16 };
 
@@ -15,14 +17,19 @@ ecdc_status engine_open(struct engine *engine, const ecdc_settings *settings, ec
                          ecdc_cpu_name(settings->cpu), ecdc_cpu_name(ECDC_CPU_AUTO));
     struct pool *pool;
     ecdc_status status = pool_new(n ? n : pool_processors(), &pool, err);
-    if (status == ECDC_OK)
-        *engine = (struct engine){kernels, pool};
-    return status;
+    if (status != ECDC_OK)
+        return status;
+    *engine = (struct engine){kernels, pool, settings->group};
+    if (engine->group)
+        group_join(engine->group);
+    return ECDC_OK;
 }
 
 void engine_close(struct engine *engine) {
+    if (engine->group)
+        group_leave(engine->group);
     pool_free(engine->pool);
-    engine->pool = NULL;
+    *engine = (struct engine){0};
 }
 
 struct product_job {
@@ -69,8 +76,7 @@ void engine_product(const struct engine *engine, const struct product *p, size_t
 struct lstm_job {
     const struct kernels *kernels;
     const struct recurrence *r;
-    const float *x_gates, *h_prev;
-    float *c, *h;
+    struct lstm_sequence sequence;
     bool backwards;
     int parts;
 };
@@ -78,16 +84,34 @@ struct lstm_job {
 static void lstm_part(void *context, int part) {
     const struct lstm_job *job = context;
     struct range r = pool_share(job->r->groups, 1, part, job->parts);
-    job->kernels->lstm_step(job->r, job->x_gates, job->h_prev, job->c, job->h, r.begin, r.end, job->backwards);
+    job->kernels->lstm_step(job->r, &job->sequence, 1, r.begin, r.end, job->backwards);
 }
 
-void engine_lstm_step(const struct engine *engine, const struct recurrence *r, const float *x_gates,
-                      const float *h_prev, float *c, float *h, bool backwards) {
-    int parts = pool_threads(engine->pool);
-    if (parts == 1 || r->groups < 2 || 4 * r->size * r->size < WORTH_SHARING) {
-        engine->kernels->lstm_step(r, x_gates, h_prev, c, h, 0, r->groups, backwards);
-        return;
+static void lstm_alone(const struct engine *engine, const struct lstm_run *run) {
+    const struct recurrence *r = run->r;
+    size_t units = r->groups * engine->kernels->group;
+    struct lstm_job job = {.kernels = engine->kernels, .r = r, .parts = pool_threads(engine->pool)};
+    bool share = job.parts > 1 && r->groups > 1 && 4 * r->size * r->size >= WORTH_SHARING;
+    const float *h = run->h;
+    for (size_t t = 0; t < run->steps; t++) {
+        float *next = run->h_rows + t * units;
+        job.sequence = (struct lstm_sequence){run->x_gates + t * 4 * units, h, run->c, next};
+        job.backwards = t % 2;
+        if (share)
+            pool_run(engine->pool, lstm_part, &job);
+        else
+            engine->kernels->lstm_step(r, &job.sequence, 1, 0, r->groups, job.backwards);
+        h = next;
     }
-    struct lstm_job job = {engine->kernels, r, x_gates, h_prev, c, h, backwards, parts};
-    pool_run(engine->pool, lstm_part, &job);
+}
+
+void engine_lstm(const struct engine *engine, struct lstm_run *run) {
+    size_t units = run->r->groups * engine->kernels->group;
+    if (run->steps == 0)
+        return;
+    if (engine->group)
+        group_lstm(engine->group, engine->kernels, run);
+    else
+        lstm_alone(engine, run);
+    memcpy(run->h, run->h_rows + (run->steps - 1) * units, units * sizeof *run->h);
 }

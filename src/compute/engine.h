@@ -3,11 +3,12 @@
 #define ECDC_COMPUTE_ENGINE_H
 
 #include "base/pool.h"
-#include "compute/kernels.h"
+#include "compute/group.h"
 
 struct engine {
     const struct kernels *kernels;
-    struct pool *pool; /* NULL: the calling thread works alone */
+    struct pool *pool;  /* NULL: the calling thread works alone */
+    ecdc_group *group;  /* NULL: the stream reads the LSTM's weights alone */
 };
 
 /* Threads and kernels for the settings. ECDC_E_ARGUMENT, ECDC_E_UNSUPPORTED, ECDC_E_MEMORY. */
@@ -17,8 +18,7 @@ void engine_close(struct engine *engine);
 /* y[rows] of a product, split over the threads by rows or, where those are few, by columns. */
 void engine_product(const struct engine *engine, const struct product *p, size_t rows);
 
-/* One step of an LSTM layer, split over the threads by groups of units. */
-void engine_lstm_step(const struct engine *engine, const struct recurrence *r, const float *x_gates,
-                      const float *h_prev, float *c, float *h, bool backwards);
+/* Steps of an LSTM layer: each split over the threads by groups of units, or all done together with other streams. */
+void engine_lstm(const struct engine *engine, struct lstm_run *run);
 
 #endif

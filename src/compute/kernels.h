@@ -74,6 +74,12 @@ struct recurrence {
     float *scale;  /* a column's, times 2^-31; 0 for a column of zeros. NULL: w holds floats */
 };
 
+/* One sequence's part in a time step of an LSTM layer. h is not h_prev. */
+struct lstm_sequence {
+    const float *x_gates, *h_prev; /* groups * group * 4 numbers in the order of the columns; `size` numbers */
+    float *c, *h;                  /* groups * group numbers each */
+};
+
 /* What a norm does to rows: x * scale + shift, each channel with its own two numbers. */
 struct affine {
     const float *scale, *shift; /* NULL: nothing is done. `period` floats each: the channels of a row, as often as it takes to
@@ -97,13 +103,13 @@ struct kernels {
     void (*recurrence_layout)(struct recurrence *r, size_t size, size_t *w_floats, size_t *scale_floats);
     /* Packs recurrent weights, (4 * size, size) in PyTorch's gate order i, f, g, o, into r->w and r->scale (zeroed before). */
     void (*recurrence_pack)(struct recurrence *r, const float *w_hh);
-    /* One time step of groups [g0, g1): gates = x_gates + W h_prev (columns in group order), then
+    /* One time step of groups [g0, g1) for each of n sequences: gates = x_gates + W h_prev (columns in group order), then
      *     c = sigmoid(f) * c + sigmoid(i) * tanh(g),  h = sigmoid(o) * tanh(c).
      * The weights are larger than a core's cache: who goes through the groups `backwards` every other step finds those that
-     * the step before used last still there. Groups do not depend on each other, so their order changes nothing.
-     * h_prev has `size` floats; c, h and x_gates have groups * group (times 4 for x_gates). h is not h_prev. */
-    void (*lstm_step)(const struct recurrence *r, const float *x_gates, const float *h_prev, float *c, float *h,
-                      size_t g0, size_t g1, bool backwards);
+     * the step before used last still there. Groups do not depend on each other, so their order changes nothing; nor does
+     * a sequence on its neighbours, which only spare it the reading of the weights. */
+    void (*lstm_step)(const struct recurrence *r, const struct lstm_sequence *sequences, size_t n, size_t g0, size_t g1,
+                      bool backwards);
     /* y = a + b, and elu = ELU(y); y or elu may be NULL. */
     void (*add)(const float *a, const float *b, float *y, float *elu, size_t n);
     /* The sum and the sum of squares of n numbers, added to sums[0] and sums[1]. */

@@ -72,25 +72,28 @@ static void recurrence_pack(struct recurrence *r, const float *w_hh) {
         }
 }
 
-static void lstm_step(const struct recurrence *r, const float *x_gates, const float *h_prev, float *c, float *h,
-                      size_t g0, size_t g1, bool backwards) {
-    for (size_t i = g0; i < g1; i++) {
-        size_t g = backwards ? g1 - 1 - (i - g0) : i;
-        const float *w = (const float *)r->w + g * 4 * GROUP * r->size;
-        float gates[4 * GROUP] = {0};
-        for (size_t k = 0; k < r->size; k++, w += 4 * GROUP)
-            for (size_t j = 0; j < 4 * GROUP; j++)
-                gates[j] += h_prev[k] * w[j];
+static void lstm_group(const struct recurrence *r, const struct lstm_sequence *s, size_t g) {
+    const float *w = (const float *)r->w + g * 4 * GROUP * r->size;
+    float gates[4 * GROUP] = {0};
+    for (size_t k = 0; k < r->size; k++, w += 4 * GROUP)
         for (size_t j = 0; j < 4 * GROUP; j++)
-            gates[j] += x_gates[g * 4 * GROUP + j];
-        for (size_t u = 0; u < GROUP; u++) {
-            float in = sigmoid(gates[u]), forget = sigmoid(gates[GROUP + u]);
-            float cell = tanhf(gates[2 * GROUP + u]), out = sigmoid(gates[3 * GROUP + u]);
-            size_t unit = g * GROUP + u;
-            c[unit] = forget * c[unit] + in * cell;
-            h[unit] = out * tanhf(c[unit]);
-        }
+            gates[j] += s->h_prev[k] * w[j];
+    for (size_t j = 0; j < 4 * GROUP; j++)
+        gates[j] += s->x_gates[g * 4 * GROUP + j];
+    for (size_t u = 0; u < GROUP; u++) {
+        float in = sigmoid(gates[u]), forget = sigmoid(gates[GROUP + u]);
+        float cell = tanhf(gates[2 * GROUP + u]), out = sigmoid(gates[3 * GROUP + u]);
+        size_t unit = g * GROUP + u;
+        s->c[unit] = forget * s->c[unit] + in * cell;
+        s->h[unit] = out * tanhf(s->c[unit]);
     }
+}
+
+static void lstm_step(const struct recurrence *r, const struct lstm_sequence *sequences, size_t n, size_t g0, size_t g1,
+                      bool backwards) {
+    for (size_t i = g0; i < g1; i++)
+        for (size_t s = 0; s < n; s++)
+            lstm_group(r, &sequences[s], backwards ? g1 - 1 - (i - g0) : i);
 }
 
 static void add(const float *a, const float *b, float *y, float *out_elu, size_t n) {

@@ -24,9 +24,10 @@ static const char CACHE_TAG[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
                                 "# For information about cache directory tags, see:\n"
                                 "#\thttps://bford.info/cachedir/\n";
 
+static const char remedy[] = "HF_HUB_CACHE or HF_HOME names another place for the Hugging Face cache";
+
 static ecdc_status fail_errno(ecdc_error *err, const char *what, const char *path) {
-    return ecdc_fail(err, ECDC_E_IO, "cannot %s %s: %s; HF_HUB_CACHE or HF_HOME names another place for the Hugging Face cache",
-                     what, path, strerror(errno));
+    return ecdc_fail(err, ECDC_E_IO, "cannot %s %s: %s; %s", what, path, strerror(errno), remedy);
 }
 
 /* --------------------------------------------------------------------------------------------- names --- */
@@ -72,22 +73,10 @@ bool hub_store_is_complete(const char *path, uint64_t size) {
 
 /* --------------------------------------------------------------------------------------- directories --- */
 
-/* mkdir -p of the first n bytes of a path. */
 static ecdc_status make_directories(const char *path, size_t n, ecdc_error *err) {
-    char *part = ecdc_strfmt("%.*s", (int)n, path);
-    if (!part)
-        return ecdc_fail_memory(err, path);
-    ecdc_status status = ECDC_OK;
-    for (size_t i = 1; !status && i <= n; i++) {
-        if (part[i] != '/' && part[i] != '\0')
-            continue;
-        part[i] = '\0';
-        if (!file_is_directory(part) && mkdir(part, 0777) != 0 && errno != EEXIST) /* another process may be faster */
-            status = fail_errno(err, "create the directory", part);
-        part[i] = i < n ? '/' : '\0';
-    }
-    free(part);
-    return status;
+    ecdc_error why;
+    ecdc_status status = file_make_directories(path, n, &why);
+    return status == ECDC_OK ? status : ecdc_fail(err, status, "%s; %s", why.message, remedy);
 }
 
 /* The directory that a path lies in. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/sha256.h"
 #include "base/status.h"
 #include "base/temporary.h"
 
@@ -342,6 +343,22 @@ ecdc_status output_read_at(struct output *o, uint64_t offset, void *bytes, size_
 
 uint64_t output_size(const struct output *o) {
     return o->size;
+}
+
+ecdc_status output_sha256(struct output *o, char hex[SHA256_TEXT], ecdc_error *err) {
+    unsigned char block[16384];
+    struct sha256 *sha = sha256_new();
+    bool hashed = sha != NULL;
+    ecdc_status status = ECDC_OK;
+    for (uint64_t at = 0; hashed && status == ECDC_OK && at < output_size(o);) {
+        size_t n = output_size(o) - at < sizeof block ? (size_t)(output_size(o) - at) : sizeof block;
+        status = output_read_at(o, at, block, n, err);
+        hashed = sha256_update(sha, block, n);
+        at += n;
+    }
+    hashed = hashed && sha256_finish(sha, hex);
+    sha256_free(sha);
+    return status == ECDC_OK && !hashed ? ecdc_fail_memory(err, "a SHA-256") : status;
 }
 
 bool output_is_pipe(const struct output *o) {

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/sha256.h"
 #include "ecdc.h"
 
 /* Bytes go to a temporary file beside the target, `.NAME.XXXXXX.part`, which output_commit renames. There are two
@@ -31,6 +32,8 @@ ecdc_status output_read_at(struct output *o, uint64_t offset, void *bytes, size_
  * length is known only at the end. After a move forwards the gap holds old bytes, to be overwritten. ECDC_E_ARGUMENT
  * as output_write_at. */
 ecdc_status output_shift(struct output *o, uint64_t offset, int64_t delta, ecdc_error *err);
+/* SHA-256 of what was written. */
+ecdc_status output_sha256(struct output *o, char hex[SHA256_TEXT], ecdc_error *err);
 uint64_t output_size(const struct output *o);
 /* Standard output, or another target that is not a regular file. */
 bool output_is_pipe(const struct output *o);

@@ -65,8 +65,8 @@ static ecdc_status read_all(int fd, const char *path, char *text, size_t *n, ecd
 }
 
 ecdc_status file_read_text(const char *path, size_t max, char **text, size_t *n, ecdc_error *err) {
-    int fd;
-    size_t size;
+    int fd = -1;
+    size_t size = 0;
     ecdc_status status = open_regular(path, &fd, &size, err);
     if (status)
         return status;
@@ -89,8 +89,8 @@ ecdc_status file_read_text(const char *path, size_t max, char **text, size_t *n,
 }
 
 ecdc_status file_map(const char *path, const void **bytes, size_t *n, ecdc_error *err) {
-    int fd;
-    size_t size;
+    int fd = -1;
+    size_t size = 0;
     ecdc_status status = open_regular(path, &fd, &size, err);
     if (status)
         return status;
@@ -120,4 +120,21 @@ bool file_is_directory(const char *path) {
 bool file_is_regular(const char *path) {
     struct stat st;
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+ecdc_status file_make_directories(const char *path, size_t n, ecdc_error *err) {
+    char *part = ecdc_strfmt("%.*s", (int)n, path);
+    if (!part)
+        return ecdc_fail_memory(err, path);
+    ecdc_status status = ECDC_OK;
+    for (size_t i = 1; !status && i <= n; i++) {
+        if (part[i] != '/' && part[i] != '\0')
+            continue;
+        part[i] = '\0';
+        if (!file_is_directory(part) && mkdir(part, 0777) != 0 && errno != EEXIST) /* another process may be faster */
+            status = fail_errno(err, "create the directory", part);
+        part[i] = i < n ? '/' : '\0';
+    }
+    free(part);
+    return status;
 }

@@ -1,4 +1,4 @@
-/* Files that a model is read from. */
+/* Files that a model is read from, and directories. */
 #ifndef ECDC_MODEL_FILE_H
 #define ECDC_MODEL_FILE_H
 
@@ -15,6 +15,9 @@ ecdc_status file_read_text(const char *path, size_t max, char **text, size_t *n,
  * the process (SIGBUS): replace weight files by renaming. ECDC_E_IO, ECDC_E_FORMAT (empty). */
 ecdc_status file_map(const char *path, const void **bytes, size_t *n, ecdc_error *err);
 void file_unmap(const void *bytes, size_t n);
+
+/* mkdir -p of the first n bytes of a path. ECDC_E_IO, ECDC_E_MEMORY. */
+ecdc_status file_make_directories(const char *path, size_t n, ecdc_error *err);
 
 bool file_is_directory(const char *path);
 bool file_is_regular(const char *path);

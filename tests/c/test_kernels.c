@@ -194,11 +194,12 @@ static void test_lstm_step(void **state) {
                 for (size_t u = 0; u < size; u++)
                     gates[gate_column(k, gate, u)] = x[gate * size + u] * 3;
             memcpy(c, c0, size * sizeof *c);
-            k->lstm_step(&r, gates, h, c, out, 0, groups, false);
+            k->lstm_step(&r, &(struct lstm_sequence){gates, h, c, out}, 1, 0, groups, false);
             for (int backwards = 0; backwards < 2; backwards++) { /* in two parts, in either order */
                 memcpy(c_parts, c0, size * sizeof *c);
-                k->lstm_step(&r, gates, h, c_parts, out_parts, groups / 2, groups, backwards);
-                k->lstm_step(&r, gates, h, c_parts, out_parts, 0, groups / 2, backwards);
+                struct lstm_sequence parts = {gates, h, c_parts, out_parts};
+                k->lstm_step(&r, &parts, 1, groups / 2, groups, backwards);
+                k->lstm_step(&r, &parts, 1, 0, groups / 2, backwards);
                 assert_memory_equal(c, c_parts, units * sizeof *c);
                 assert_memory_equal(out, out_parts, units * sizeof *c);
             }
@@ -218,6 +219,39 @@ static void test_lstm_step(void **state) {
             free(w); free(x); free(h); free(c0); free(gates); free(c); free(out); free(c_parts); free(out_parts);
             free_recurrence(&r);
         }
+    }
+}
+
+/* Sequences side by side, as many as it likes, each with the bits that it has alone. */
+static void test_lstm_sequences(void **state) {
+    (void)state;
+    enum { SIZE = 70, MOST = 9 };
+    for (int cpu = 0; cpu < N_CPUS; cpu++) {
+        const struct kernels *k = kernels_for(all_cpus[cpu]);
+        if (!k)
+            continue;
+        uint32_t seed = 13;
+        float *w = random_array(4 * SIZE * SIZE, &seed);
+        struct recurrence r = pack_recurrence(k, SIZE, w);
+        size_t units = r.groups * k->group;
+        float *gates = random_array(MOST * 4 * units, &seed), *h = random_array(MOST * units, &seed);
+        float *c0 = random_array(MOST * units, &seed), *c = calloc(MOST * units, sizeof *c), *out = calloc(MOST * units, sizeof *out);
+        float *c_alone = calloc(units, sizeof *c), *out_alone = calloc(units, sizeof *out);
+        for (size_t n = 1; n <= MOST; n++) {
+            struct lstm_sequence sequences[MOST];
+            memcpy(c, c0, MOST * units * sizeof *c);
+            for (size_t i = 0; i < n; i++)
+                sequences[i] = (struct lstm_sequence){gates + i * 4 * units, h + i * units, c + i * units, out + i * units};
+            k->lstm_step(&r, sequences, n, 0, r.groups, n % 2);
+            for (size_t i = 0; i < n; i++) {
+                memcpy(c_alone, c0 + i * units, units * sizeof *c);
+                k->lstm_step(&r, &(struct lstm_sequence){gates + i * 4 * units, h + i * units, c_alone, out_alone}, 1, 0, r.groups, false);
+                assert_memory_equal(c + i * units, c_alone, units * sizeof *c);
+                assert_memory_equal(out + i * units, out_alone, units * sizeof *c);
+            }
+        }
+        free(w); free(gates); free(h); free(c0); free(c); free(out); free(c_alone); free(out_alone);
+        free_recurrence(&r);
     }
 }
 
@@ -258,7 +292,7 @@ static void test_recurrent_weights(void **state) {
                     gates[gate_column(k, 2, u)] = gate == 2 ? 0 : 90;
                     gates[gate_column(k, 3, u)] = gate == 3 ? 0 : 90;
                 }
-                k->lstm_step(&r, gates, h, c, out, 0, r.groups, false);
+                k->lstm_step(&r, &(struct lstm_sequence){gates, h, c, out}, 1, 0, r.groups, false);
                 for (size_t u = 0; u < SIZE; u++) {
                     bool others_small = true;
                     for (size_t g = 0; g < 4; g++)
@@ -370,7 +404,7 @@ static void test_choice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_product), cmocka_unit_test(test_lstm_step), cmocka_unit_test(test_recurrent_weights), cmocka_unit_test(test_elu),
+        cmocka_unit_test(test_product), cmocka_unit_test(test_lstm_step), cmocka_unit_test(test_lstm_sequences), cmocka_unit_test(test_recurrent_weights), cmocka_unit_test(test_elu),
         cmocka_unit_test(test_argmin),  cmocka_unit_test(test_choice),
         cmocka_unit_test(test_norm),
     };

@@ -120,10 +120,10 @@ def test_codes_of_another_model(ecdc, sounds, model):
 
 
 @pytest.mark.parametrize("array, says", [
-    (np.zeros((2, 4, 111), np.int64), "rows have 2 dimensions of 4 and 111"),
-    (np.zeros((2, 3, 112), np.int64), "was trained on rows of (4, 112) or (448)"),
-    (np.zeros((2, 447), np.int64), "rows have 1 dimensions of 447"),
-    (np.zeros(448, np.int64), "was trained on rows of"),
+    (np.zeros((2, 4, 111), np.int64), "has the shape (2, 4, 111), "),
+    (np.zeros((2, 3, 112), np.int64), "was trained on (n_trs, 4, 112), which may come as (n_trs, 448)"),
+    (np.zeros((2, 447), np.int64), "has the shape (2, 447)"),
+    (np.zeros(448, np.int64), "has the shape (448), "),
     (np.zeros((2, 4, 112), np.float32), "the array is float32, codes are integers"),
     (np.zeros((2, 4, 112), np.int64, order="F"), "Fortran order"),
     (np.full((2, 4, 112), 1024), "c.npy, from TR 0 on: code 1024 of TR 0, codebook 0, frame 0 is out of range; allowed are 0 to 1023"),

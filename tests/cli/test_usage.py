@@ -15,13 +15,14 @@ OPTIONS = {  # every option of every command, as the manual has them
     "info": "track partial-input tr json",
     "model": "format overwrite dtype python audio threads cpu json",
     "fmri": "output overwrite mask zscore tr max-trs threads json",
+    "dataset": "out film subjects scans model bandwidth codebooks tr max-trs mode hrf no-zscore threads precision cpu json",
     "bench": "model bandwidth seconds repeats profile threads precision cpu json",
 }
 OPTIONS = {command: {*options.split(), "quiet", "help"} for command, options in OPTIONS.items()}
 LETTERS = {"output": "o", "overwrite": "f", "model": "m", "bandwidth": "b", "rescale": "r", "quiet": "q", "help": "h"}
 VALUES = {"output": "x.npy", "track": "0", "format": "npy", "model": "default", "bandwidth": "3", "codebooks": "1", "tr": "1.5",
           "max-trs": "1", "layout": "codes", "alignment": "exact", "mode": "encodec", "dtype": "int16", "hrf": "none", "threads": "1",
-          "precision": "f32", "cpu": "auto", "seconds": "1", "repeats": "1", "mask": "x.nii", "python": "python3", "audio": "x.wav"}
+          "precision": "f32", "cpu": "auto", "seconds": "1", "repeats": "1", "mask": "x.nii", "out": "x", "film": "x.mp4", "subjects": "1", "scans": "*", "python": "python3", "audio": "x.wav"}
 
 
 def test_help(ecdc):

@@ -284,37 +284,81 @@ static void recurrence_pack(struct recurrence *r, const float *w_hh) {
             }
 }
 
-/* One row against the 8 vectors of a group's four gates: enough independent sums to hide the latency of the FMA; what
- * limits it is the stream of weights, which no two time steps can share. */
-static void lstm_step(const struct recurrence *r, const float *x_gates, const float *h_prev, float *c, float *h,
-                      size_t g0, size_t g1, bool backwards) {
-    for (size_t i = g0; i < g1; i++) {
-        size_t g = backwards ? g1 - 1 - (i - g0) : i;
-        const int32_t *w = (const int32_t *)r->w + g * r->size * WORDS_PER_STEP;
-        vf sum[GATE_VECTORS];
-        UNROLL for (int j = 0; j < GATE_VECTORS; j++)
-            sum[j] = vf_set1(0);
-        for (size_t k = 0; k < r->size; k++) {
-            vf b = vf_set1(h_prev[k]);
-            UNROLL for (int j = 0; j < GATE_VECTORS; j += 4, w += 3 * VL) {
-                vi word[3] = {vi_load(w), vi_load(w + VL), vi_load(w + 2 * VL)};
-                UNROLL for (int v = 0; v < 3; v++)
-                    sum[j + v] = vf_fma(b, vf_of(word[v]), sum[j + v]);
-                sum[j + 3] = vf_fma(b, vf_of(vi_low_bytes(word[0], word[1], word[2])), sum[j + 3]);
+/* Adds to sum[s][first ...] a row of h for each of N sequences against NV of a group's vectors. NV is 8, or 4 to have as many
+ * sequences as there are registers for. */
+INLINE void lstm_sums(const int N, const int NV, const struct recurrence *r, const struct lstm_sequence *s, size_t g, int first,
+                      vf sum[][GATE_VECTORS]) {
+    const int32_t *w = (const int32_t *)r->w + g * r->size * WORDS_PER_STEP + first / 4 * 3 * VL;
+    vf part[LSTM_SEQUENCES][GATE_VECTORS];
+    UNROLL for (int i = 0; i < N; i++)
+        UNROLL for (int j = 0; j < NV; j++)
+            part[i][j] = vf_set1(0);
+    for (size_t k = 0; k < r->size; k++, w += WORDS_PER_STEP) {
+        UNROLL for (int j = 0; j < NV; j += 4) {
+            const int32_t *words = w + j / 4 * 3 * VL;
+            vi word[3] = {vi_load(words), vi_load(words + VL), vi_load(words + 2 * VL)};
+            vf weight[4] = {vf_of(word[0]), vf_of(word[1]), vf_of(word[2]), vf_of(vi_low_bytes(word[0], word[1], word[2]))};
+            UNROLL for (int i = 0; i < N; i++) {
+                vf b = vf_set1(s[i].h_prev[k]);
+                UNROLL for (int v = 0; v < 4; v++)
+                    part[i][j + v] = vf_fma(b, weight[v], part[i][j + v]);
             }
         }
-        UNROLL for (int j = 0; j < GATE_VECTORS; j++) {
-            size_t column = g * 4 * GROUP + (size_t)j * VL;
-            sum[j] = vf_fma(sum[j], vf_load(r->scale + column), vf_load(x_gates + column));
-        }
-        UNROLL for (int j = 0; j < 2; j++) {
-            size_t unit = g * GROUP + (size_t)j * VL;
-            vf in = vf_sigmoid(sum[j]), forget = vf_sigmoid(sum[2 + j]);
-            vf cell = vf_tanh(sum[4 + j]), out = vf_sigmoid(sum[6 + j]);
-            vf state = vf_fma(forget, vf_load(c + unit), vf_mul(in, cell));
-            vf_store(c + unit, state);
-            vf_store(h + unit, vf_mul(out, vf_tanh(state)));
-        }
+    }
+    UNROLL for (int i = 0; i < N; i++)
+        UNROLL for (int j = 0; j < NV; j++)
+            sum[i][first + j] = part[i][j];
+}
+
+/* The new state of a group's units from the sums of its 8 vectors. */
+INLINE void lstm_update(const struct recurrence *r, const struct lstm_sequence *s, size_t g, vf sum[GATE_VECTORS]) {
+    UNROLL for (int j = 0; j < GATE_VECTORS; j++) {
+        size_t column = g * 4 * GROUP + (size_t)j * VL;
+        sum[j] = vf_fma(sum[j], vf_load(r->scale + column), vf_load(s->x_gates + column));
+    }
+    UNROLL for (int j = 0; j < 2; j++) {
+        size_t unit = g * GROUP + (size_t)j * VL;
+        vf in = vf_sigmoid(sum[j]), forget = vf_sigmoid(sum[2 + j]);
+        vf cell = vf_tanh(sum[4 + j]), out = vf_sigmoid(sum[6 + j]);
+        vf state = vf_fma(forget, vf_load(s->c + unit), vf_mul(in, cell));
+        vf_store(s->c + unit, state);
+        vf_store(s->h + unit, vf_mul(out, vf_tanh(state)));
+    }
+}
+
+/* One sequence: 8 independent sums hide the latency of the FMA; what limits it is the stream of weights, which no two time
+ * steps can share. */
+__attribute__((noinline)) static void lstm_group_alone(const struct recurrence *r, const struct lstm_sequence *s, size_t g) {
+    vf sum[1][GATE_VECTORS];
+    lstm_sums(1, GATE_VECTORS, r, s, g, 0, sum);
+    lstm_update(r, s, g, sum[0]);
+}
+
+/* Several sequences share what a weight costs to read and to unpack. The second half of a group comes from the L2 cache. */
+INLINE void lstm_group(const int N, const struct recurrence *r, const struct lstm_sequence *s, size_t g) {
+    vf sum[LSTM_SEQUENCES][GATE_VECTORS];
+    lstm_sums(N, GATE_VECTORS / 2, r, s, g, 0, sum);
+    lstm_sums(N, GATE_VECTORS / 2, r, s, g, GATE_VECTORS / 2, sum);
+    for (int i = 0; i < N; i++)
+        lstm_update(r, &s[i], g, sum[i]);
+}
+__attribute__((noinline)) static void lstm_group_many(const struct recurrence *r, const struct lstm_sequence *s, size_t g) {
+    lstm_group(LSTM_SEQUENCES, r, s, g);
+}
+__attribute__((noinline)) static void lstm_group_two(const struct recurrence *r, const struct lstm_sequence *s, size_t g) {
+    lstm_group(2, r, s, g);
+}
+
+static void lstm_step(const struct recurrence *r, const struct lstm_sequence *sequences, size_t n, size_t g0, size_t g1,
+                      bool backwards) {
+    for (size_t i = g0; i < g1; i++) {
+        size_t g = backwards ? g1 - 1 - (i - g0) : i, s = 0;
+        for (; s + LSTM_SEQUENCES <= n; s += LSTM_SEQUENCES)
+            lstm_group_many(r, sequences + s, g);
+        for (; s + 2 <= n; s += 2)
+            lstm_group_two(r, sequences + s, g);
+        if (s < n)
+            lstm_group_alone(r, sequences + s, g);
     }
 }
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { VL = 8, TILE_ROWS = 6, TILE_ROWS_NARROW = 12, TILE_STEPS = 1 }; /* 16 registers: 6 x 2 or 12 x 1 sums, weights, broadcast */
+enum { VL = 8, TILE_ROWS = 6, TILE_ROWS_NARROW = 12, TILE_STEPS = 1, LSTM_SEQUENCES = 2 }; /* 16 registers: 6 x 2 or 12 x 1 sums, weights, broadcast */
 typedef __m256 vf;
 
 static inline vf vf_set1(float x) { return _mm256_set1_ps(x); }

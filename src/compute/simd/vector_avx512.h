@@ -5,7 +5,7 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-enum { VL = 16, TILE_ROWS = 12, TILE_ROWS_NARROW = 24, TILE_STEPS = 2 }; /* 32 registers: 12 x 2 or 24 x 1 sums, weights, broadcast */
+enum { VL = 16, TILE_ROWS = 12, TILE_ROWS_NARROW = 24, TILE_STEPS = 2, LSTM_SEQUENCES = 4 }; /* 32 registers: 12 x 2 or 24 x 1 sums, weights, broadcast */
 typedef __m512 vf;
 
 static inline vf vf_set1(float x) { return _mm512_set1_ps(x); }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { VL = 4, TILE_ROWS = 12, TILE_ROWS_NARROW = 24, TILE_STEPS = 1 }; /* 32 registers: 12 x 2 or 24 x 1 sums, weights, broadcast */
+enum { VL = 4, TILE_ROWS = 12, TILE_ROWS_NARROW = 24, TILE_STEPS = 1, LSTM_SEQUENCES = 4 }; /* 32 registers: 12 x 2 or 24 x 1 sums, weights, broadcast */
 typedef float32x4_t vf;
 
 static inline vf vf_set1(float x) { return vdupq_n_f32(x); }

@@ -1,21 +1,19 @@
-/* ecdc features in the modes encodec and latent: codes, or the vectors behind them, on the TR grid. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+/* Features into files in the modes encodec and latent: codes, or the vectors behind them, on the TR grid. */
+#include "features/file_job.h"
 
+#include <stdlib.h>
+
+#include "base/json_put.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "features/latent.h"
+#include "features/names.h"
 #include "features/row_shape.h"
-#include "features_modes.h"
-#include "json_out.h"
-#include "model_open.h"
-#include "row_writer.h"
+#include "features/row_writer.h"
 
 struct features_run {
-    const struct options *o;
-    ecdc_model *model;
+    const struct features_job *job;
+    const ecdc_features_settings *s; /* the job's */
     ecdc_model_info info;
     int n_codebooks; /* per frame */
     const struct network *codebooks; /* latent */
@@ -34,10 +32,10 @@ struct features_run {
 
 static ecdc_status write_row(struct features_run *f, const ecdc_row_info *info, ecdc_error *err) {
     ecdc_status status;
-    if (f->o->mode == MODE_ENCODEC) {
+    if (f->s->mode == ECDC_MODE_ENCODEC) {
         status = row_writer_codes(&f->writer, f->row, err);
     } else {
-        (f->o->per_frame ? latent_frames : latent_mean)(f->codebooks, &f->shape, f->row, info->n_real_frames, f->latent);
+        (f->s->per_frame ? latent_frames : latent_mean)(f->codebooks, &f->shape, f->row, info->n_real_frames, f->latent);
         status = row_writer_floats(&f->writer, f->latent, err);
     }
     f->n_rows = info->tr_index + 1;
@@ -47,7 +45,7 @@ static ecdc_status write_row(struct features_run *f, const ecdc_row_info *info, 
 }
 
 static bool enough(const struct features_run *f) {
-    return f->o->max_trs >= 0 && f->n_rows >= f->o->max_trs;
+    return f->s->max_trs > 0 && f->n_rows >= f->s->max_trs;
 }
 
 /* Writes the rows that are ready. */
@@ -75,7 +73,7 @@ static ecdc_status write_last_rows(struct features_run *f, ecdc_error *err) {
     ecdc_status status = write_rows(f, err);
     if (status == ECDC_OK && f->n_rows == 0)
         status = ecdc_fail(err, ECDC_E_FORMAT, "%s: %.3f s of sound is shorter than one TR of %s s; --partial keeps it",
-                           f->o->arguments[0], (double)f->result.samples / f->info.sampling_rate_hz, f->o->tr);
+                           f->job->in.path, (double)f->result.samples / f->info.sampling_rate_hz, f->s->tr);
     return status == ECDC_OK ? row_writer_finish(&f->writer, err) : status;
 }
 
@@ -86,15 +84,15 @@ static cJSON *description(const struct features_run *f) {
     cJSON *json = features_out_describe(&f->out, &shape->grid, &f->result);
     cJSON *model = cJSON_AddObjectToObject(json, "model");
     cJSON_AddStringToObject(model, "name", f->info.name);
-    cJSON_AddStringToObject(model, "sha256", ecdc_model_sha256(f->model));
-    if (f->o->mode == MODE_LATENT) {
-        cJSON_AddBoolToObject(json, "per_frame", f->o->per_frame);
+    cJSON_AddStringToObject(model, "sha256", ecdc_model_sha256(f->job->model));
+    if (f->s->mode == ECDC_MODE_LATENT) {
+        cJSON_AddBoolToObject(json, "per_frame", f->s->per_frame);
         json_put_integer(json, "dimension", f->info.dimension);
     } else {
-        cJSON_AddStringToObject(json, "layout", layout_name(f->o->layout));
+        cJSON_AddStringToObject(json, "layout", layout_name(f->s->layout));
         json_put_integer(json, "row_codebooks", shape->row_codebooks);
     }
-    json_put_number(json, "bandwidth", f->o->bandwidth_kbps);
+    json_put_number(json, "bandwidth", f->s->bandwidth_kbps);
     json_put_integer(json, "n_codebooks", shape->n_codebooks);
     json_put_integer(json, "frames_per_tr", shape->grid.frames_per_tr);
     json_put_integer(json, "frame_rate", f->info.frame_rate_hz);
@@ -102,39 +100,35 @@ static cJSON *description(const struct features_run *f) {
     return json;
 }
 
-static bool int16_asked(const struct options *o) {
-    return o->dtype && !strcmp(o->dtype, "int16");
-}
-
 static ecdc_status find_row_shape(struct features_run *f, ecdc_row_shape *shape, ecdc_error *err) {
-    const struct options *o = f->o;
-    ecdc_status status = ecdc_model_codebooks(f->model, o->bandwidth_kbps, &f->n_codebooks, err);
-    if (status == ECDC_OK && o->codebooks > f->n_codebooks)
-        status = ecdc_fail(err, ECDC_E_ARGUMENT, "--codebooks %d: %g kbps has %d", o->codebooks, o->bandwidth_kbps,
+    const ecdc_features_settings *s = f->s;
+    ecdc_status status = ecdc_model_codebooks(f->job->model, s->bandwidth_kbps, &f->n_codebooks, err);
+    if (status == ECDC_OK && s->n_codebooks > f->n_codebooks)
+        status = ecdc_fail(err, ECDC_E_ARGUMENT, "--codebooks %d: %g kbps has %d", s->n_codebooks, s->bandwidth_kbps,
                            f->n_codebooks);
     if (status == ECDC_OK)
-        status = ecdc_tr_grid_init(&shape->grid, o->tr, f->info.frame_rate_hz, o->alignment, err);
+        status = ecdc_tr_grid_init(&shape->grid, s->tr, f->info.frame_rate_hz, s->alignment, err);
     if (status != ECDC_OK)
         return status;
-    if (o->codebooks)
-        f->n_codebooks = o->codebooks;
+    if (s->n_codebooks)
+        f->n_codebooks = s->n_codebooks;
     shape->n_codebooks = shape->row_codebooks = f->n_codebooks;
-    if (o->layout == LAYOUT_GIBLET) {
-        shape->row_codebooks = ecdc_giblet_codebooks(o->bandwidth_kbps);
+    if (s->layout == ECDC_LAYOUT_GIBLET) {
+        shape->row_codebooks = ecdc_giblet_codebooks(s->bandwidth_kbps);
         if (shape->row_codebooks < shape->n_codebooks)
             return ecdc_fail(err, ECDC_E_ARGUMENT, "giblet's layout has no place for %d codebooks at %g kbps",
-                             shape->n_codebooks, o->bandwidth_kbps);
+                             shape->n_codebooks, s->bandwidth_kbps);
     }
-    if (int16_asked(o) && f->info.codebook_size > INT16_MAX + 1)
+    if (s->int16 && f->info.codebook_size > INT16_MAX + 1)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "--dtype int16 does not hold codes up to %d", f->info.codebook_size - 1);
     return ECDC_OK;
 }
 
 static void find_array_shape(struct features_run *f, const ecdc_row_shape *row, struct npy_shape *array) {
-    const struct options *o = f->o;
-    bool latent = o->mode == MODE_LATENT, three = latent ? o->per_frame : o->layout == LAYOUT_CODES;
+    const ecdc_features_settings *s = f->s;
+    bool latent = s->mode == ECDC_MODE_LATENT, three = latent ? s->per_frame : s->layout == ECDC_LAYOUT_CODES;
     int64_t middle = latent ? f->info.dimension : row->row_codebooks, frames = row->grid.frames_per_tr;
-    *array = (struct npy_shape){.dtype = latent ? NPY_F32 : int16_asked(o) ? NPY_I16 : NPY_I64, .n_dims = three ? 3 : 2};
+    *array = (struct npy_shape){.dtype = latent ? NPY_F32 : s->int16 ? NPY_I16 : NPY_I64, .n_dims = three ? 3 : 2};
     array->dims[1] = three || latent ? middle : middle * frames;
     array->dims[2] = three ? frames : 0;
     f->width = (size_t)(array->dims[1] * (three ? frames : 1));
@@ -143,18 +137,15 @@ static void find_array_shape(struct features_run *f, const ecdc_row_shape *row, 
 static ecdc_status prepare(struct features_run *f, ecdc_error *err) {
     ecdc_row_shape shape;
     struct npy_shape array;
-    ecdc_status status = model_open(f->o, f->o->model, &f->model, err);
-    if (status != ECDC_OK)
-        return status;
-    ecdc_model_get_info(f->model, &f->info);
+    ecdc_model_get_info(f->job->model, &f->info);
     if (f->info.chunked)
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s encodes normalised chunks that overlap: it has no single frame grid "
                          "for TRs; use a 24 kHz model", f->info.name);
-    status = find_row_shape(f, &shape, err);
-    if (status == ECDC_OK && f->o->mode == MODE_LATENT)
-        status = latent_codebooks(f->model, f->n_codebooks, &f->codebooks, err);
+    ecdc_status status = find_row_shape(f, &shape, err);
+    if (status == ECDC_OK && f->s->mode == ECDC_MODE_LATENT)
+        status = latent_codebooks(f->job->model, f->n_codebooks, &f->codebooks, err);
     if (status == ECDC_OK)
-        status = ecdc_row_maker_new(&shape, f->info.sampling_rate_hz, f->o->partial, &f->maker, err);
+        status = ecdc_row_maker_new(&shape, f->info.sampling_rate_hz, f->s->partial, &f->maker, err);
     if (status != ECDC_OK)
         return status;
     f->shape = shape;
@@ -163,46 +154,39 @@ static ecdc_status prepare(struct features_run *f, ecdc_error *err) {
     f->latent = ecdc_alloc_array(f->width, sizeof *f->latent);
     if (!f->row || !f->latent)
         return ecdc_fail_memory(err, "a row");
-    status = features_out_open(&f->out, f->o, &array, err);
+    status = features_out_open(&f->out, f->job, &array, err);
     return status == ECDC_OK ? row_writer_init(&f->writer, &f->out, f->width, &shape.grid, 0, f->info.codebook_size - 1, err)
                              : status;
 }
 
-static void report(const struct features_run *f) {
-    const ecdc_row_shape *shape = &f->shape;
-    char what[80];
-    if (f->o->mode == MODE_ENCODEC)
-        snprintf(what, sizeof what, "%d codebooks x %" PRId64 " frames", shape->row_codebooks, shape->grid.frames_per_tr);
-    else if (f->o->per_frame)
-        snprintf(what, sizeof what, "%d dimensions x %" PRId64 " frames", f->info.dimension, shape->grid.frames_per_tr);
-    else
-        snprintf(what, sizeof what, "%d dimensions", f->info.dimension);
-    cJSON *json = cJSON_CreateObject();
-    json_put_integer(json, "n_codebooks", shape->row_codebooks);
-    json_put_integer(json, "frames_per_tr", shape->grid.frames_per_tr);
-    features_out_report(&f->out, what, json, &f->result);
+static void summarise(const struct features_run *f, ecdc_features_result *result) {
+    bool codes = f->s->mode == ECDC_MODE_ENCODEC;
+    *result = (ecdc_features_result){.n_trs = f->n_rows, .samples = f->result.samples, .sampling_rate_hz = f->result.sampling_rate_hz,
+                                     .seconds_wall = f->result.seconds_wall};
+    result->row[0] = codes ? f->shape.row_codebooks : f->info.dimension;
+    result->row[1] = codes || f->s->per_frame ? f->shape.grid.frames_per_tr : 1;
 }
 
-int features_codes(const struct options *o) {
-    struct features_run f = {.o = o};
-    ecdc_error err;
-    ecdc_status status = prepare(&f, &err);
+ecdc_status features_codes(const struct features_job *job, ecdc_features_result *result, ecdc_error *err) {
+    struct features_run f = {.job = job, .s = &job->s};
+    ecdc_status status = prepare(&f, err);
     if (status == ECDC_OK) {
-        ecdc_settings settings = settings_of(o);
+        ecdc_settings settings = ecdc_default_settings();
         settings.n_codebooks = f.n_codebooks;
-        status = encode_stream(o, f.model, &settings, take_frames, &f, &f.result, &err);
+        settings.n_threads = job->s.n_threads;
+        settings.cpu = job->s.cpu;
+        status = encode_stream(&job->in, job->model, &settings, take_frames, &f, &f.result, err);
     }
     if (status == ECDC_OK)
-        status = write_last_rows(&f, &err);
+        status = write_last_rows(&f, err);
     if (status == ECDC_OK)
-        status = features_out_finish(&f.out, description(&f), &err);
+        status = features_out_finish(&f.out, description(&f), err);
     if (status == ECDC_OK)
-        report(&f);
+        summarise(&f, result);
     features_out_discard(&f.out);
     row_writer_free(&f.writer);
     ecdc_row_maker_free(f.maker);
     free(f.row);
     free(f.latent);
-    ecdc_model_close(f.model);
-    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
+    return status;
 }

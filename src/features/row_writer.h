@@ -1,9 +1,9 @@
 /* Rows on their way into the array: convolved with the haemodynamic response where that is asked for. */
-#ifndef ECDC_CLI_ROW_WRITER_H
-#define ECDC_CLI_ROW_WRITER_H
+#ifndef ECDC_FEATURES_ROW_WRITER_H
+#define ECDC_FEATURES_ROW_WRITER_H
 
 #include "features/convolution.h"
-#include "features_out.h"
+#include "features/file_out.h"
 
 struct row_writer {
     struct features_out *out;

@@ -1,6 +1,6 @@
 /* File names. */
-#ifndef ECDC_CLI_PATHS_H
-#define ECDC_CLI_PATHS_H
+#ifndef ECDC_BASE_PATHS_H
+#define ECDC_BASE_PATHS_H
 
 #include <stdbool.h>
 

@@ -1,20 +1,21 @@
 /* The three files of ecdc features: the array, the table of its TRs, its description. */
-#ifndef ECDC_CLI_FEATURES_OUT_H
-#define ECDC_CLI_FEATURES_OUT_H
+#ifndef ECDC_FEATURES_FILE_OUT_H
+#define ECDC_FEATURES_FILE_OUT_H
 
 #include <cjson/cJSON.h>
 
-#include "encode_stream.h"
+#include "features/encode_stream.h"
+#include "features/file_job.h"
 #include "media/npy.h"
 
 struct features_out {
-    const struct options *o;
+    const struct features_job *job;
     struct npy_shape shape;   /* dims[0] counts the rows written */
     struct output *npy, *tsv, *json; /* the last two not on a pipe */
 };
 
 /* Rows are `shape` without its first axis, in C order. */
-ecdc_status features_out_open(struct features_out *f, const struct options *o, const struct npy_shape *shape, ecdc_error *err);
+ecdc_status features_out_open(struct features_out *f, const struct features_job *job, const struct npy_shape *shape, ecdc_error *err);
 void features_out_discard(struct features_out *f);
 
 /* The next row, n_bytes of it. */
@@ -28,9 +29,5 @@ cJSON *features_out_describe(const struct features_out *f, const ecdc_tr_grid *g
 /* Adds the array's size and SHA-256 to the description, which is freed in every case, completes the files and puts them in
  * place, the array last. */
 ecdc_status features_out_finish(struct features_out *f, cJSON *description, ecdc_error *err);
-
-/* A note on stderr such as "7 TRs x 4 codebooks x 112 frames", or the JSON that was asked for, to which `json` may bring
- * members; it is freed. */
-void features_out_report(const struct features_out *f, const char *what, cJSON *json, const struct encoded *input);
 
 #endif

@@ -1,8 +1,8 @@
-/* The way of a sound in: file -> samples -> encoder -> frames, for the commands that need it. */
-#ifndef ECDC_CLI_ENCODE_STREAM_H
-#define ECDC_CLI_ENCODE_STREAM_H
+/* The way of a sound in: file -> samples -> encoder -> frames. */
+#ifndef ECDC_FEATURES_ENCODE_STREAM_H
+#define ECDC_FEATURES_ENCODE_STREAM_H
 
-#include "cli.h"
+#include "media/sound_in.h"
 
 /* What was read, at the end. */
 struct encoded {
@@ -18,12 +18,12 @@ struct encoded {
 typedef ecdc_status frame_sink(void *context, const int32_t *codes, size_t n_frames, const float *scale, int64_t samples_read,
                                bool *stop, ecdc_error *err);
 
-/* Reads all of o->arguments[0], unless the sink says stop. A file without sound is ECDC_E_FORMAT ("no sound"). Late starts,
- * gaps and overlaps in the file are noted on stderr. */
-ecdc_status encode_stream(const struct options *o, const ecdc_model *model, const ecdc_settings *settings,
+/* Reads all of the sound, unless the sink says stop. A file without sound is ECDC_E_FORMAT ("no sound"). Late starts,
+ * gaps and overlaps in the file are noted. */
+ecdc_status encode_stream(const struct sound_in *in, const ecdc_model *model, const ecdc_settings *settings,
                           frame_sink *sink, void *context, struct encoded *result, ecdc_error *err);
 
-/* At the end of the input: keeps what the reader has to say of it, and notes what it mended on stderr. */
-void encoded_conclude(struct encoded *result, const struct options *o, const ecdc_reader *reader);
+/* At the end of the input: keeps what the reader has to say of it, and notes what it mended. */
+void encoded_conclude(struct encoded *result, const struct sound_in *in, const ecdc_reader *reader);
 
 #endif

@@ -1,24 +1,24 @@
-/* ecdc features in mel mode: giblet's mel spectrogram in dB on the TR grid. Decibels are relative to the loudest value of the
+/* Features into files in mel mode: giblet's mel spectrogram in dB on the TR grid. Decibels are relative to the loudest value of the
  * whole sound, so it passes twice: the first time its samples are kept in an unlinked temporary file (88 kB per second of
  * sound) and its peak is measured. */
-#include <inttypes.h>
+#include "features/file_job.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/json_put.h"
+#include "base/listener.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/temporary.h"
 #include "features/mel_rows.h"
-#include "features_modes.h"
-#include "input.h"
-#include "json_out.h"
-#include "progress.h"
-#include "row_writer.h"
+#include "features/row_writer.h"
 
 enum { BLOCK = 16384, FRAMES = 32 };
 
 struct mel_run {
-    const struct options *o;
+    const struct features_job *job;
     ecdc_mel_settings settings;
     struct mel_rows rows;
     struct features_out out;
@@ -35,11 +35,9 @@ static const char purpose[] = "the samples";
 
 static ecdc_status measure(struct mel_run *f, ecdc_reader *reader, ecdc_mel *mel, ecdc_error *err) {
     ecdc_reader_get_info(reader, &f->result.input);
-    struct progress progress;
-    progress_start(&progress, f->o, "measuring", f->result.input.duration_hint_s);
     ecdc_status status = ECDC_OK;
     for (size_t n = 1; status == ECDC_OK && n > 0;) {
-        status = read_input(f->o, reader, f->samples, BLOCK, &n, err);
+        status = sound_in_read(&f->job->in, reader, f->samples, BLOCK, &n, err);
         if (status == ECDC_OK)
             status = n ? ecdc_mel_push(mel, f->samples, n, err) : ecdc_mel_finish(mel, err);
         if (status == ECDC_OK && fwrite(f->samples, sizeof *f->samples, n, f->spool) != n)
@@ -47,11 +45,11 @@ static ecdc_status measure(struct mel_run *f, ecdc_reader *reader, ecdc_mel *mel
         while (status == ECDC_OK && ecdc_mel_pull(mel, f->frames, FRAMES) > 0) /* only the peak counts */
             continue;
         f->result.samples += status == ECDC_OK ? (int64_t)n : 0;
-        progress_show(&progress, (double)f->result.samples / f->settings.sampling_rate_hz);
+        listener_progress(f->job->in.listener, "measuring", (double)f->result.samples / f->settings.sampling_rate_hz,
+                          f->result.input.duration_hint_s);
     }
-    progress_end(&progress);
     if (status == ECDC_OK && f->result.samples == 0)
-        status = ecdc_fail(err, ECDC_E_FORMAT, "%s: no sound", f->o->arguments[0]);
+        status = ecdc_fail(err, ECDC_E_FORMAT, "%s: no sound", f->job->in.path);
     f->ref = ecdc_mel_peak(mel);
     return status;
 }
@@ -59,7 +57,7 @@ static ecdc_status measure(struct mel_run *f, ecdc_reader *reader, ecdc_mel *mel
 static ecdc_status first_pass(struct mel_run *f, ecdc_error *err) {
     ecdc_reader *reader = NULL;
     ecdc_mel *mel = NULL;
-    ecdc_status status = open_input(f->o, 0, f->settings.sampling_rate_hz, 1, &reader, err);
+    ecdc_status status = sound_in_open(&f->job->in, f->settings.sampling_rate_hz, 1, &reader, err);
     if (status == ECDC_OK)
         status = ecdc_temporary_stream(purpose, &f->spool, err);
     if (status == ECDC_OK)
@@ -67,9 +65,9 @@ static ecdc_status first_pass(struct mel_run *f, ecdc_error *err) {
     if (status == ECDC_OK)
         status = measure(f, reader, mel, err);
     if (status == ECDC_OK) {
-        encoded_conclude(&f->result, f->o, reader);
+        encoded_conclude(&f->result, &f->job->in, reader);
         if (ecdc_mel_empty_filters(mel))
-            report_note(f->o, "%d of %d mel filters lie between two bins of the spectrum and stay empty, as in librosa",
+            listener_note(f->job->in.listener, "%d of %d mel filters lie between two bins of the spectrum and stay empty, as in librosa",
                         ecdc_mel_empty_filters(mel), f->settings.n_mels);
     }
     ecdc_mel_free(mel);
@@ -112,24 +110,22 @@ static ecdc_status second_pass(struct mel_run *f, ecdc_error *err) {
     const ecdc_tr_grid *grid = &f->rows.grid.samples;
     int rate = f->settings.sampling_rate_hz;
     int64_t whole = ecdc_tr_grid_count(grid, f->result.samples, rate, 0);
-    int64_t end = ecdc_tr_grid_count(grid, f->result.samples, rate, f->o->partial);
-    if (f->o->max_trs >= 0 && end > f->o->max_trs)
-        end = f->o->max_trs;
+    int64_t end = ecdc_tr_grid_count(grid, f->result.samples, rate, f->job->s.partial);
+    if (f->job->s.max_trs > 0 && end > f->job->s.max_trs)
+        end = f->job->s.max_trs;
     if (end == 0)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: %.3f s of sound is shorter than one TR of %s s; --partial keeps it",
-                         f->o->arguments[0], (double)f->result.samples / rate, f->o->tr);
+                         f->job->in.path, (double)f->result.samples / rate, f->job->s.tr);
     if (fflush(f->spool) != 0 || fseeko(f->spool, 0, SEEK_SET) != 0)
         return ecdc_fail_temporary(purpose, err);
     ecdc_mel *mel;
     ecdc_status status = ecdc_mel_new(&f->settings, &mel, err);
     if (status != ECDC_OK)
         return status;
-    struct progress progress;
-    progress_start(&progress, f->o, "encoding", (double)f->result.samples / rate);
     for (size_t n = 1; status == ECDC_OK && n > 0 && f->rows.next_tr < end;) {
         n = fread(f->samples, sizeof *f->samples, BLOCK, f->spool);
-        if (interrupted())
-            status = fail_interrupted(err);
+        if (listener_stops(f->job->in.listener))
+            status = listener_fail(err);
         else if (ferror(f->spool))
             status = ecdc_fail_temporary(purpose, err);
         else
@@ -138,9 +134,9 @@ static ecdc_status second_pass(struct mel_run *f, ecdc_error *err) {
             status = take_frames(f, mel, err);
         if (status == ECDC_OK)
             status = write_rows(f, n ? whole < end ? whole : end : end, whole, n == 0, err);
-        progress_show(&progress, (double)f->rows.next_tr * grid->tr_s);
+        listener_progress(f->job->in.listener, "encoding", (double)f->rows.next_tr * grid->tr_s,
+                          (double)f->result.samples / rate);
     }
-    progress_end(&progress);
     ecdc_mel_free(mel);
     return status == ECDC_OK ? row_writer_finish(&f->writer, err) : status;
 }
@@ -162,7 +158,7 @@ static cJSON *description(const struct mel_run *f) {
 
 static ecdc_status prepare(struct mel_run *f, ecdc_error *err) {
     ecdc_mel_grid grid;
-    ecdc_status status = ecdc_mel_grid_init(&grid, &f->settings, f->o->tr, f->o->alignment, err);
+    ecdc_status status = ecdc_mel_grid_init(&grid, &f->settings, f->job->s.tr, f->job->s.alignment, err);
     if (status == ECDC_OK)
         status = mel_rows_init(&f->rows, &grid, err);
     if (status != ECDC_OK)
@@ -174,35 +170,30 @@ static ecdc_status prepare(struct mel_run *f, ecdc_error *err) {
     if (!f->samples || !f->frames || !f->row)
         return ecdc_fail_memory(err, "a row");
     struct npy_shape array = {.dtype = NPY_F32, .n_dims = 3, .dims = {0, grid.n_mels, grid.width}};
-    status = features_out_open(&f->out, f->o, &array, err);
+    status = features_out_open(&f->out, f->job, &array, err);
     return status == ECDC_OK ? row_writer_init(&f->writer, &f->out, width, &grid.samples, (double)mel_floor_db, 0, err) : status;
 }
 
-static void report(const struct mel_run *f) {
-    char what[80];
-    snprintf(what, sizeof what, "%d mels x %" PRId64 " frames", f->rows.grid.n_mels, f->rows.grid.width);
-    cJSON *json = cJSON_CreateObject();
-    json_put_integer(json, "n_mels", f->rows.grid.n_mels);
-    json_put_integer(json, "frames_per_tr", f->rows.grid.width);
-    json_put_number(json, "ref", f->ref);
-    features_out_report(&f->out, what, json, &f->result);
+static void summarise(const struct mel_run *f, ecdc_features_result *result) {
+    *result = (ecdc_features_result){.n_trs = f->out.shape.dims[0], .row = {f->rows.grid.n_mels, f->rows.grid.width},
+                                     .samples = f->result.samples, .sampling_rate_hz = f->result.sampling_rate_hz, .mel_ref = f->ref,
+                                     .seconds_wall = f->result.seconds_wall};
 }
 
-int features_mel(const struct options *o) {
+ecdc_status features_mel(const struct features_job *job, ecdc_features_result *result, ecdc_error *err) {
     double start_s = now_s();
-    struct mel_run f = {.o = o, .settings = ecdc_default_mel_settings()};
+    struct mel_run f = {.job = job, .settings = ecdc_default_mel_settings()};
     f.result.sampling_rate_hz = f.settings.sampling_rate_hz;
-    ecdc_error err;
-    ecdc_status status = prepare(&f, &err);
+    ecdc_status status = prepare(&f, err);
     if (status == ECDC_OK)
-        status = first_pass(&f, &err);
+        status = first_pass(&f, err);
     if (status == ECDC_OK)
-        status = second_pass(&f, &err);
+        status = second_pass(&f, err);
     if (status == ECDC_OK)
-        status = features_out_finish(&f.out, description(&f), &err);
+        status = features_out_finish(&f.out, description(&f), err);
     f.result.seconds_wall = now_s() - start_s;
     if (status == ECDC_OK)
-        report(&f);
+        summarise(&f, result);
     features_out_discard(&f.out);
     row_writer_free(&f.writer);
     mel_rows_free(&f.rows);
@@ -211,5 +202,5 @@ int features_mel(const struct options *o) {
     free(f.samples);
     free(f.frames);
     free(f.row);
-    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
+    return status;
 }

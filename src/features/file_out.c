@@ -1,4 +1,4 @@
-#include "features_out.h"
+#include "features/file_out.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,26 +6,27 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/json_put.h"
 #include "base/memory.h"
+#include "base/paths.h"
 #include "base/sha256.h"
 #include "base/status.h"
-#include "json_out.h"
-#include "paths.h"
+#include "features/names.h"
 
-static ecdc_status open_beside(const struct options *o, const char *extension, struct output **out, ecdc_error *err) {
-    char *path = path_replace(o->output, ".npy", extension);
-    ecdc_status status = path ? output_open(path, o->overwrite, false, out, err) : ecdc_fail_memory(err, "a path");
+static ecdc_status open_beside(const struct features_job *job, const char *extension, struct output **out, ecdc_error *err) {
+    char *path = path_replace(job->output, ".npy", extension);
+    ecdc_status status = path ? output_open(path, job->s.overwrite, false, out, err) : ecdc_fail_memory(err, "a path");
     free(path);
     return status;
 }
 
-ecdc_status features_out_open(struct features_out *f, const struct options *o, const struct npy_shape *shape, ecdc_error *err) {
-    *f = (struct features_out){.o = o, .shape = *shape};
-    ecdc_status status = output_open(o->output, o->overwrite, true, &f->npy, err);
+ecdc_status features_out_open(struct features_out *f, const struct features_job *job, const struct npy_shape *shape, ecdc_error *err) {
+    *f = (struct features_out){.job = job, .shape = *shape};
+    ecdc_status status = output_open(job->output, job->s.overwrite, true, &f->npy, err);
     if (status == ECDC_OK && !output_is_pipe(f->npy))
-        status = open_beside(o, ".tsv", &f->tsv, err);
+        status = open_beside(job, ".tsv", &f->tsv, err);
     if (status == ECDC_OK && !output_is_pipe(f->npy))
-        status = open_beside(o, ".json", &f->json, err);
+        status = open_beside(job, ".json", &f->json, err);
     if (status == ECDC_OK)
         status = npy_write_header(f->npy, &f->shape, err);
     static const char head[] = "tr_index\tstart_time\tend_time\tn_frames\tn_codebooks\tencoding_mode\n";
@@ -53,15 +54,15 @@ ecdc_status features_out_times(struct features_out *f, int64_t tr, double start_
     number_text(start_s, start_text, sizeof start_text);
     number_text(end_s, end_text, sizeof end_text);
     int n = snprintf(line, sizeof line, "%" PRId64 "\t%s\t%s\t%" PRId64 "\t%d\t%s\n", tr, start_text, end_text, n_frames,
-                     n_codebooks, f->o->mode == MODE_MEL ? "mel_spectrogram" : mode_name(f->o->mode));
+                     n_codebooks, f->job->s.mode == ECDC_MODE_MEL ? "mel_spectrogram" : mode_name(f->job->s.mode));
     return output_write(f->tsv, line, (size_t)n, err);
 }
 
-static void describe_input(const struct options *o, const struct encoded *result, cJSON *json) {
+static void describe_input(const char *path, const struct encoded *result, cJSON *json) {
     cJSON *input = cJSON_AddObjectToObject(json, "input");
     struct stat s;
-    cJSON_AddStringToObject(input, "path", o->arguments[0]);
-    if (stat(o->arguments[0], &s) == 0) {
+    cJSON_AddStringToObject(input, "path", path);
+    if (stat(path, &s) == 0) {
         json_put_integer(input, "size", s.st_size);
         json_put_integer(input, "mtime", s.st_mtime);
     }
@@ -82,8 +83,8 @@ static void describe_input(const struct options *o, const struct encoded *result
 cJSON *features_out_describe(const struct features_out *f, const ecdc_tr_grid *grid, const struct encoded *input) {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "version", ecdc_version());
-    describe_input(f->o, input, json);
-    cJSON_AddStringToObject(json, "mode", mode_name(f->o->mode));
+    describe_input(f->job->in.path, input, json);
+    cJSON_AddStringToObject(json, "mode", mode_name(f->job->s.mode));
     cJSON_AddStringToObject(json, "alignment", alignment_name(grid->alignment));
     json_put_number(json, "tr", grid->tr_s);
     char fraction[48];
@@ -91,32 +92,18 @@ cJSON *features_out_describe(const struct features_out *f, const ecdc_tr_grid *g
     cJSON_AddStringToObject(json, "tr_fraction", fraction);
     json_put_integer(json, "n_trs", f->shape.dims[0]);
     json_put_integer(json, "sampling_rate", input->sampling_rate_hz);
-    cJSON_AddStringToObject(json, "hrf", hrf_name(f->o->hrf));
+    cJSON_AddStringToObject(json, "hrf", hrf_name(f->job->s.hrf));
     json_put_integer(json, "samples", input->samples);
-    cJSON_AddBoolToObject(json, "partial", f->o->partial);
+    cJSON_AddBoolToObject(json, "partial", f->job->s.partial);
     cJSON_AddStringToObject(json, "dtype", npy_dtype_name(f->shape.dtype));
+    if (f->job->key)
+        cJSON_AddItemToObject(json, "key", cJSON_Duplicate(f->job->key, true));
     return json;
-}
-
-static ecdc_status hash_output(struct output *o, char hex[SHA256_TEXT], ecdc_error *err) {
-    unsigned char block[16384];
-    struct sha256 *sha = sha256_new();
-    bool hashed = sha != NULL;
-    ecdc_status status = ECDC_OK;
-    for (uint64_t at = 0; hashed && status == ECDC_OK && at < output_size(o);) {
-        size_t n = output_size(o) - at < sizeof block ? (size_t)(output_size(o) - at) : sizeof block;
-        status = output_read_at(o, at, block, n, err);
-        hashed = sha256_update(sha, block, n);
-        at += n;
-    }
-    hashed = hashed && sha256_finish(sha, hex);
-    sha256_free(sha);
-    return status == ECDC_OK && !hashed ? ecdc_fail_memory(err, "a SHA-256") : status;
 }
 
 static ecdc_status write_description(struct features_out *f, cJSON *json, ecdc_error *err) {
     char sha256[SHA256_TEXT];
-    ecdc_status status = hash_output(f->npy, sha256, err);
+    ecdc_status status = output_sha256(f->npy, sha256, err);
     if (status != ECDC_OK)
         return status;
     cJSON *npy = cJSON_AddObjectToObject(json, "npy");
@@ -149,18 +136,4 @@ ecdc_status features_out_finish(struct features_out *f, cJSON *description, ecdc
         status = write_description(f, description, err);
     cJSON_Delete(description);
     return status == ECDC_OK ? commit(f, err) : status;
-}
-
-void features_out_report(const struct features_out *f, const char *what, cJSON *json, const struct encoded *input) {
-    double audio_s = (double)input->samples / input->sampling_rate_hz;
-    if (f->o->json) {
-        cJSON_AddStringToObject(json, "output", f->o->output);
-        json_put_integer(json, "n_trs", f->shape.dims[0]);
-        json_put_speed(json, audio_s, input->seconds_wall);
-        json_print(json);
-        return;
-    }
-    report_note(f->o, "%s: %lld TRs x %s, %.2f s of sound in %.2f s", f->o->output, (long long)f->shape.dims[0], what, audio_s,
-                input->seconds_wall);
-    cJSON_Delete(json);
 }

@@ -1,4 +1,4 @@
-#include "row_writer.h"
+#include "features/row_writer.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,10 +8,10 @@
 
 ecdc_status row_writer_init(struct row_writer *w, struct features_out *out, size_t width, const ecdc_tr_grid *grid,
                             double outside, int max_code, ecdc_error *err) {
-    int hrf = out->o->hrf;
+    ecdc_hrf hrf = out->job->s.hrf;
     *w = (struct row_writer){.out = out, .width = width, .max_code = max_code};
     bool codes = out->shape.dtype != NPY_F32; /* giblet's code leaves them as they are */
-    w->convolved = hrf == HRF_GIBLET_DOC || (hrf != HRF_NONE && !codes);
+    w->convolved = hrf == ECDC_HRF_GIBLET_DOC || (hrf != ECDC_HRF_NONE && !codes);
     w->floats = ecdc_alloc_array(width, sizeof *w->floats);
     w->shorts = ecdc_alloc_array(width, sizeof *w->shorts);
     if (!w->floats || !w->shorts)
@@ -19,8 +19,7 @@ ecdc_status row_writer_init(struct row_writer *w, struct features_out *out, size
     if (!w->convolved)
         return ECDC_OK;
     /* giblet pads with zeros whatever it convolves. */
-    const ecdc_hrf kinds[] = {ECDC_HRF_NONE, ECDC_HRF_CAUSAL, ECDC_HRF_GIBLET, ECDC_HRF_GIBLET_DOC}; /* in the order of HRF_ */
-    return convolver_init(&w->convolver, kinds[hrf], grid->tr_s, width, hrf == HRF_CAUSAL ? outside : 0, err);
+    return convolver_init(&w->convolver, hrf, grid->tr_s, width, hrf == ECDC_HRF_CAUSAL ? outside : 0, err);
 }
 
 void row_writer_free(struct row_writer *w) {

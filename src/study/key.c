@@ -1,0 +1,178 @@
+#include "study/key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/listener.h"
+#include "base/memory.h"
+#include "base/sha256.h"
+#include "base/status.h"
+#include "model/json.h"
+
+enum { PIECE = 1 << 20 };
+
+/* ------------------------------------------------------------------------------------------------ files --- */
+
+static bool is_file(const cJSON *value) {
+    return cJSON_IsObject(value) && cJSON_HasObjectItem(value, "modified");
+}
+
+static const char *text_of(const cJSON *object, const char *name) {
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+    return text ? text : "";
+}
+
+/* As text, since a double does not hold nanoseconds. */
+static void time_text(const struct stat *s, char text[40]) {
+    snprintf(text, 40, "%lld.%09ld", (long long)s->st_mtim.tv_sec, s->st_mtim.tv_nsec);
+}
+
+ecdc_status key_add_file(cJSON *key, const char *name, const char *path, ecdc_error *err) {
+    struct stat s;
+    if (stat(path, &s) != 0)
+        return ecdc_fail(err, ECDC_E_IO, "%s: %s", path, strerror(errno));
+    char modified[40];
+    time_text(&s, modified);
+    cJSON *file = cJSON_AddObjectToObject(key, name);
+    if (!file || !cJSON_AddStringToObject(file, "path", path) || !cJSON_AddStringToObject(file, "modified", modified) ||
+        !cJSON_AddNumberToObject(file, "size", (double)s.st_size))
+        return ecdc_fail_memory(err, "a key");
+    return ECDC_OK;
+}
+
+static ecdc_status hash_descriptor(int fd, const char *path, const ecdc_listener *listener, char hex[SHA256_TEXT], ecdc_error *err) {
+    unsigned char *piece = ecdc_alloc_array(PIECE, 1);
+    struct sha256 *sha = sha256_new();
+    bool hashed = piece && sha;
+    ecdc_status status = ECDC_OK;
+    for (ssize_t n = 1; hashed && status == ECDC_OK && n > 0;) {
+        n = read(fd, piece, PIECE);
+        if (n < 0 && errno == EINTR)
+            n = 1; /* once more */
+        else if (n < 0)
+            status = ecdc_fail(err, ECDC_E_IO, "%s: cannot be read: %s", path, strerror(errno));
+        else
+            hashed = sha256_update(sha, piece, (size_t)n);
+        if (status == ECDC_OK && listener_stops(listener))
+            status = listener_fail(err);
+    }
+    hashed = hashed && sha256_finish(sha, hex);
+    sha256_free(sha);
+    free(piece);
+    return status == ECDC_OK && !hashed ? ecdc_fail_memory(err, "a SHA-256") : status;
+}
+
+static ecdc_status hash_file(const char *path, const ecdc_listener *listener, char hex[SHA256_TEXT], ecdc_error *err) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return ecdc_fail(err, ECDC_E_IO, "%s: %s", path, strerror(errno));
+    ecdc_status status = hash_descriptor(fd, path, listener, hex, err);
+    close(fd);
+    return status;
+}
+
+static ecdc_status check_file_unchanged(const cJSON *file, ecdc_error *err) {
+    struct stat s;
+    char modified[40] = "";
+    const char *path = text_of(file, "path");
+    if (stat(path, &s) == 0)
+        time_text(&s, modified);
+    if (strcmp(modified, text_of(file, "modified")) != 0)
+        return ecdc_fail(err, ECDC_E_IO, "%s: was changed while it was read; try again", path);
+    return ECDC_OK;
+}
+
+ecdc_status key_check_unchanged(const cJSON *key, ecdc_error *err) {
+    ecdc_status status = ECDC_OK;
+    for (const cJSON *member = key->child; status == ECDC_OK && member; member = member->next)
+        status = is_file(member) ? check_file_unchanged(member, err)
+                 : cJSON_IsObject(member) ? key_check_unchanged(member, err)
+                                          : ECDC_OK;
+    return status;
+}
+
+ecdc_status key_complete(cJSON *key, const ecdc_listener *listener, ecdc_error *err) {
+    ecdc_status status = ECDC_OK;
+    for (cJSON *member = key->child; status == ECDC_OK && member; member = member->next) {
+        char hex[SHA256_TEXT];
+        if (!cJSON_IsObject(member))
+            continue;
+        if (!is_file(member)) {
+            status = key_complete(member, listener, err);
+            continue;
+        }
+        status = hash_file(text_of(member, "path"), listener, hex, err);
+        if (status == ECDC_OK && !cJSON_AddStringToObject(member, "sha256", hex))
+            status = ecdc_fail_memory(err, "a key");
+        if (status == ECDC_OK)
+            status = check_file_unchanged(member, err);
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------- comparison --- */
+
+struct comparison {
+    const ecdc_listener *listener;
+    char *why;
+    size_t size;
+    bool same;
+};
+
+static void differ(struct comparison *c, const char *name, const char *wanted, const char *stored) {
+    c->same = false;
+    snprintf(c->why, c->size, "%s is %s, the cache was made with %s", name, wanted, stored);
+}
+
+static ecdc_status compare_files(struct comparison *c, const char *name, const cJSON *wanted, const cJSON *stored, ecdc_error *err) {
+    char size[32], was[32], hex[SHA256_TEXT];
+    json_describe(cJSON_GetObjectItemCaseSensitive(wanted, "size"), size, sizeof size);
+    json_describe(cJSON_GetObjectItemCaseSensitive(stored, "size"), was, sizeof was);
+    if (strcmp(size, was) != 0) {
+        c->same = false;
+        snprintf(c->why, c->size, "%s (%s) has %s bytes, the cache was made when it had %s", name, text_of(wanted, "path"), size, was);
+        return ECDC_OK;
+    }
+    if (strcmp(text_of(wanted, "modified"), text_of(stored, "modified")) == 0)
+        return ECDC_OK;
+    ecdc_status status = hash_file(text_of(wanted, "path"), c->listener, hex, err);
+    if (status == ECDC_OK && strcmp(hex, text_of(stored, "sha256")) != 0) {
+        c->same = false;
+        snprintf(c->why, c->size, "%s (%s) has changed since the cache was made", name, text_of(wanted, "path"));
+    }
+    return status;
+}
+
+static ecdc_status compare_objects(struct comparison *c, const cJSON *wanted, const cJSON *stored, ecdc_error *err) {
+    ecdc_status status = ECDC_OK;
+    for (const cJSON *w = wanted->child; status == ECDC_OK && c->same && w; w = w->next) {
+        const cJSON *s = cJSON_GetObjectItemCaseSensitive(stored, w->string);
+        char is[80], was[80];
+        if (is_file(w) && is_file(s))
+            status = compare_files(c, w->string, w, s, err);
+        else if (cJSON_IsObject(w) && cJSON_IsObject(s))
+            status = compare_objects(c, w, s, err);
+        else if (!s || !cJSON_Compare(w, s, true))
+            differ(c, w->string, json_describe(w, is, sizeof is), s ? json_describe(s, was, sizeof was) : "none");
+    }
+    if (status == ECDC_OK && c->same && cJSON_GetArraySize(wanted) != cJSON_GetArraySize(stored)) {
+        c->same = false;
+        snprintf(c->why, c->size, "it was made by another version of ecdc, or from other subjects");
+    }
+    return status;
+}
+
+ecdc_status key_matches(const cJSON *wanted, const cJSON *stored, const ecdc_listener *listener, bool *same, char *why, size_t size,
+                        ecdc_error *err) {
+    struct comparison c = {.listener = listener, .why = why, .size = size, .same = cJSON_IsObject(stored)};
+    if (!c.same)
+        snprintf(why, size, "its description has no key");
+    ecdc_status status = c.same ? compare_objects(&c, wanted, stored, err) : ECDC_OK;
+    *same = c.same;
+    return status;
+}
