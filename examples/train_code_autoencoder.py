@@ -191,7 +191,8 @@ def mixed(codes, share):
     return torch.where((torch.rand(codes.shape) < share) & (codes >= 0) & (others >= 0), others, codes)
 
 
-def train(model, loader, steps, learning_rate, mix=0.0, fmri_weight=0.0, report=None, report_every=100):
+def train(model, loader, steps, learning_rate, mix=0.0, fmri_weight=0.0, report=None, report_every=100,
+          clock=time.perf_counter):
     """AdamW under a cosine; returns the seconds of each step."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.05)
@@ -201,7 +202,7 @@ def train(model, loader, steps, learning_rate, mix=0.0, fmri_weight=0.0, report=
         if batch is None:
             batches = iter(loader)
             batch = next(batches)
-        start = time.perf_counter()
+        start = clock()
         codes = mixed(batch["audio"], mix) if mix else batch["audio"]
         logits, bottleneck = model(codes, batch.get("fmri"))
         loss = model.loss(logits, codes)
@@ -211,7 +212,7 @@ def train(model, loader, steps, learning_rate, mix=0.0, fmri_weight=0.0, report=
         loss.backward()
         optimizer.step()
         schedule.step()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(clock() - start)
         if report and ((step + 1) % report_every == 0 or step + 1 == steps):
             report(step + 1, loss.item())
     return seconds
