@@ -34,6 +34,7 @@ struct options {
     bool partial;
     const char *dtype; /* NULL: not given */
     const char *python, *audio;
+    const char *logits, *bottleneck; /* autoencoder */
     ecdc_mode mode;
     ecdc_hrf hrf;
     bool hrf_given;
@@ -90,6 +91,6 @@ ecdc_settings settings_of(const struct options *o);
 double peak_rss_mb(void);
 
 extern const struct command command_encode, command_decode, command_features, command_reconstruct, command_compare,
-    command_info, command_model, command_bench, command_fmri, command_dataset, command_batch;
+    command_info, command_model, command_bench, command_fmri, command_dataset, command_autoencoder, command_batch;
 
 #endif

@@ -25,7 +25,7 @@ enum {
     OPT_MAX_TRS, OPT_CODEBOOKS, OPT_LAYOUT, OPT_ALIGNMENT, OPT_PARTIAL, OPT_MODE, OPT_HRF, OPT_DTYPE, OPT_FLOAT, OPT_FORCE,
     OPT_SECONDS, OPT_REPEATS, OPT_PROFILE, OPT_PYTHON, OPT_AUDIO, OPT_PER_FRAME,
     OPT_AS_GIBLET, OPT_MASK, OPT_ZSCORE, OPT_OUT, OPT_FILM, OPT_SUBJECTS, OPT_SCANS, OPT_NO_ZSCORE,
-    OPT_JOBS, OPT_SHARD
+    OPT_LOGITS, OPT_BOTTLENECK, OPT_JOBS, OPT_SHARD
 };
 
 static const struct option_row rows[] = {
@@ -63,6 +63,8 @@ static const struct option_row rows[] = {
     {"float", OPT_FLOAT, NULL, "32-bit float samples instead of 16-bit integers"},
     {"rescale", 'r', NULL, "scale a sound that is too loud instead of clipping it (decodes twice)"},
     {"as-giblet", OPT_AS_GIBLET, NULL, "mel: join the TRs with their padding, as giblet does"},
+    {"logits", OPT_LOGITS, "FILE.npy", "also the logits, float32 (n_trs, codebooks, frames, entries)"},
+    {"bottleneck", OPT_BOTTLENECK, "FILE.npy", "also what passes through the bottleneck, float32 (n_trs, numbers)"},
     {"force", OPT_FORCE, NULL, "decode with a model other than the one that made the codes"},
     {"out", OPT_OUT, "CACHE", "directory of the caches (default: DATA/cache)"},
     {"film", OPT_FILM, "FILE", "the film (default: DATA/stimuli_*.m4v or .mp4)"},
@@ -261,6 +263,8 @@ static int set(struct options *o, int key, const char *v) {
         break;
     case OPT_PER_FRAME: o->per_frame = true; break;
     case OPT_AS_GIBLET: o->as_giblet = true; break;
+    case OPT_LOGITS: o->logits = v; break;
+    case OPT_BOTTLENECK: o->bottleneck = v; break;
     case OPT_HRF:
         if ((choice = choose(v, hrf_names, 4)) < 0)
             return bad_value("hrf", v, "none, causal, giblet or giblet-doc");

@@ -1117,6 +1117,50 @@ enum { ECDC_BUILD_FILM = 1, ECDC_BUILD_SCANS = 2 };
  *  Fails as those functions do, with ECDC_E_EXISTS (a file of that name that was made by something else), and with ECDC_E_STOPPED. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_study_build(const ecdc_study *study, int parts, int *n_made, ecdc_error *err);
 
+/* ---------------------------------------------------------------------------------- code autoencoder --- */
+
+/** An autoencoder of codes, trained with examples/train_code_autoencoder.py: a TR's codes -> embedding lookup -> encoder ->
+ *  bottleneck -> decoder -> one logit per entry for every code. A TR is cut into patches of a few frames, which encoder and decoder
+ *  treat alike. Used by one thread at a time. */
+typedef struct ecdc_autoencoder ecdc_autoencoder;
+
+/** Strings live as long as the autoencoder. */
+typedef struct ecdc_autoencoder_info {
+    int n_codebooks;          /**< of a row: 4 */
+    int codebook_size;        /**< codes are 0 ... codebook_size - 1 */
+    int64_t frames_per_tr;    /**< of a row: 112 */
+    int64_t bottleneck;       /**< numbers per TR: 2048 */
+    int64_t patch_frames;     /**< frames of a patch: 7 */
+    int64_t n_patches;        /**< of a TR: 16; the last one may reach beyond its end */
+    uint64_t n_parameters;
+    const char *model;        /**< name of the model whose codes it was trained on; "": the file does not say */
+    const char *model_sha256; /**< likewise, of its weights */
+    int reserved[8];          /**< for later fields; 0 */
+} ecdc_autoencoder_info;
+
+/** Opens a safetensors file with the tensors embedding (codebooks, entries, e), encoder.0, encoder.2, decoder.0, decoder.2 (weight
+ *  and bias of a linear layer each), head_weight (codebooks, entries, e) and head_bias, and with frames_per_tr in its metadata; others
+ *  are ignored. All sizes come from their shapes.
+ *  @param settings  threads and kernels; NULL for the defaults
+ *  Fails with ECDC_E_FORMAT (broken file), ECDC_E_MODEL (a tensor is missing or does not fit the others, named with its shape and the
+ *  one that would; trained on scans instead of codes), ECDC_E_IO, ECDC_E_ARGUMENT, ECDC_E_UNSUPPORTED, ECDC_E_MEMORY. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_autoencoder_open(const char *path, const ecdc_settings *settings,
+                                                           ecdc_autoencoder **autoencoder, ecdc_error *err);
+ECDC_API void ecdc_autoencoder_close(ecdc_autoencoder *autoencoder);
+
+ECDC_API void ecdc_autoencoder_get_info(const ecdc_autoencoder *autoencoder, ecdc_autoencoder_info *info);
+
+/** Runs rows of codes through it.
+ *  @param codes       rows as ecdc_row_maker_pull gives them, codes[(tr * n_codebooks + codebook) * frames_per_tr + frame]; a frame that
+ *                     a TR does not have is -1 in all codebooks, and stays so
+ *  @param result      what comes back, in the same shape: the entry with the largest logit (the first one of equals); may be `codes`
+ *  @param bottleneck  NULL, or room for n_trs * bottleneck numbers
+ *  @param logits      NULL, or room for n_trs * n_codebooks * frames_per_tr * codebook_size numbers
+ *  Rows do not depend on each other, nor, by a single bit, on how many come at once. Logits are PyTorch's within 1e-4.
+ *  Fails with ECDC_E_ARGUMENT (a code out of range, named with TR, codebook and frame): then results may hold some of the rows. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_autoencoder_run(ecdc_autoencoder *autoencoder, const int64_t *codes, size_t n_trs,
+                                                          int64_t *result, float *bottleneck, float *logits, ecdc_error *err);
+
 #ifdef __cplusplus
 }
 #endif

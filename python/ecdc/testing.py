@@ -6,11 +6,9 @@ weights that `make_study` returns. It needs the program ``ffmpeg``.
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import shutil
-import struct
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from . import _arguments
+from . import _arguments, fmri
 from .audio_processor import AudioProcessor
 
 __all__ = ["Study", "make_study", "synthetic_sound"]
@@ -127,7 +125,7 @@ def make_study(path: Union[str, "os.PathLike[str]"], *, n_subjects: int = 2, n_t
     for s in range(n_subjects):
         scans.append(_scan_path(path, layout, s + 1, tr))
         bold = _bold(np.random.default_rng([seed, s + 1]), masks[s], rims[s], planted, latents @ weights, snr)
-        _write_nifti(scans[-1], bold, affine, tr)
+        fmri.save(np.moveaxis(bold, 0, 3), affine, scans[-1], tr=tr, overwrite=True, level=1)
     return Study(path, film, scans, tr, n_trs, latents, weights, planted, masks,
                  masks.sum(axis=0) >= -(-n_subjects // 2), affine)
 
@@ -190,25 +188,6 @@ def _scan_path(study: Path, layout: str, number: int, tr: float) -> Path:
          "GeneratedBy": [{"Name": "ecdc.testing.make_study"}]}, indent=1) + "\n")
     path.with_name(path.name.replace(".nii.gz", ".json")).write_text(json.dumps({"TaskName": "film", "RepetitionTime": tr}) + "\n")
     return path
-
-
-def _write_nifti(path: Path, volumes: np.ndarray, affine: np.ndarray, tr: float) -> None:
-    """int16 (n_trs, x, y, z) as NIfTI-1."""
-    n_trs, *size = volumes.shape
-    header = bytearray(352)
-    struct.pack_into("<i", header, 0, 348)
-    struct.pack_into("<8h", header, 40, 4, *size, n_trs, 1, 1, 1)
-    struct.pack_into("<2h", header, 70, 4, 16)  # int16
-    struct.pack_into("<8f", header, 76, 1, VOXEL_MM, VOXEL_MM, VOXEL_MM, tr, 0, 0, 0)
-    struct.pack_into("<3f", header, 108, 352, 1, 0)  # offset, slope, intercept
-    struct.pack_into("<b", header, 123, 2 | 8)  # millimetres, seconds
-    struct.pack_into("<2h", header, 252, 0, 2)  # affine: aligned with some template
-    struct.pack_into("<12f", header, 280, *affine[:3].ravel())
-    header[344:348] = b"n+1\0"
-    with open(path, "wb") as file, gzip.GzipFile(fileobj=file, mode="wb", compresslevel=1, mtime=0, filename="") as out:
-        out.write(header)
-        for volume in volumes:
-            out.write(volume.astype("<i2").tobytes(order="F"))
 
 
 # ---------------------------------------------------------------------------------------------------------- the film --

@@ -130,8 +130,9 @@ static ecdc_status read_entries(const struct image *image, const cJSON *header, 
     return status ? status : check_overlap(image, table);
 }
 
-ecdc_status safetensors_read(const char *path, const void *bytes, size_t n, struct tensor_table *table,
-                             ecdc_error *err) {
+/* The header of an image, and where its data lie. */
+static ecdc_status parse_header(const char *path, const void *bytes, size_t n, struct image *image, cJSON **header,
+                                ecdc_error *err) {
     if (n < LENGTH_BYTES)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: not a safetensors file: it has %zu bytes", path, n);
     const unsigned char *p = bytes;
@@ -143,14 +144,21 @@ ecdc_status safetensors_read(const char *path, const void *bytes, size_t n, stru
         return ecdc_fail(err, ECDC_E_FORMAT,
                          "%s: not a safetensors file, or cut short: it claims a header of %llu bytes and has %zu in all",
                          path, (unsigned long long)n_header, n);
-    struct image image = {path, p + LENGTH_BYTES + n_header, n_rest - n_header, err};
+    *image = (struct image){path, p + LENGTH_BYTES + n_header, n_rest - n_header, err};
 
     char *what = ecdc_strfmt("%s: header", path);
     if (!what)
         return ecdc_fail_memory(err, path);
-    cJSON *header;
-    ecdc_status status = json_parse_object(what, (const char *)p + LENGTH_BYTES, (size_t)n_header, &header, err);
+    ecdc_status status = json_parse_object(what, (const char *)p + LENGTH_BYTES, (size_t)n_header, header, err);
     free(what);
+    return status;
+}
+
+ecdc_status safetensors_read(const char *path, const void *bytes, size_t n, struct tensor_table *table,
+                             ecdc_error *err) {
+    struct image image;
+    cJSON *header;
+    ecdc_status status = parse_header(path, bytes, n, &image, &header, err);
     if (status)
         return status;
     status = read_entries(&image, header, table);
@@ -158,6 +166,21 @@ ecdc_status safetensors_read(const char *path, const void *bytes, size_t n, stru
     if (status)
         tensor_table_free(table);
     return status;
+}
+
+ecdc_status safetensors_metadata(const char *path, const void *bytes, size_t n, cJSON **metadata, ecdc_error *err) {
+    struct image image;
+    cJSON *header;
+    ecdc_status status = parse_header(path, bytes, n, &image, &header, err);
+    if (status)
+        return status;
+    *metadata = cJSON_DetachItemFromObjectCaseSensitive(header, "__metadata__");
+    cJSON_Delete(header);
+    if (*metadata && !cJSON_IsObject(*metadata)) {
+        cJSON_Delete(*metadata);
+        *metadata = NULL;
+    }
+    return ECDC_OK;
 }
 
 /* ------------------------------------------------------------------------------------------- writing --- */

@@ -4,6 +4,8 @@
 #ifndef ECDC_MODEL_SAFETENSORS_H
 #define ECDC_MODEL_SAFETENSORS_H
 
+#include <cjson/cJSON.h>
+
 #include "model/tensor.h"
 
 /* Fills an empty table with the directory of an image; the tensors point into `bytes`. Everything that the header says
@@ -11,6 +13,10 @@
  * On failure the table is empty. ECDC_E_FORMAT, ECDC_E_MEMORY. */
 ecdc_status safetensors_read(const char *path, const void *bytes, size_t n, struct tensor_table *table,
                              ecdc_error *err);
+
+/* What stands under __metadata__, where the image has such an object, else NULL; cJSON_Delete it. Its values are whatever the
+ * file says. ECDC_E_FORMAT, ECDC_E_MEMORY. */
+ecdc_status safetensors_metadata(const char *path, const void *bytes, size_t n, cJSON **metadata, ecdc_error *err);
 
 /* One tensor of an image to be made. */
 struct safetensors_item {

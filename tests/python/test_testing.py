@@ -1,24 +1,20 @@
 """ecdc.testing: the study that it writes is as it says."""
 
-import gzip
 import json
 
 import numpy as np
 import pytest
 
 import ecdc
+from ecdc import fmri
 from ecdc._reader import Reader
 from ecdc.testing import make_study, synthetic_sound
 from run import SPEECH
 
 
 def read_scan(path):
-    """(header fields, float64 (n_trs, x, y, z)) of what make_study writes."""
-    with gzip.open(path) as file:
-        blob = file.read()
-    size = np.frombuffer(blob, "<i2", 8, 40)
-    data = np.frombuffer(blob, "<i2", offset=352).reshape(size[4], *size[3:0:-1]).transpose(0, 3, 2, 1)
-    return {"tr": np.frombuffer(blob, "<f4", 8, 76)[4], "affine": np.frombuffer(blob, "<f4", 12, 280).reshape(3, 4)}, data.astype(float)
+    """float32 (n_trs, x, y, z)"""
+    return np.moveaxis(fmri.read(path), 3, 0)
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +26,19 @@ def test_scans_are_there_and_last_as_long_as_the_film(study, command):
     assert [s.name for s in study.scans] == [f"sherlock_movie_s{i}.nii.gz" for i in (1, 2, 3)]
     assert all(s.parent == study.path / "sherlock_nii" for s in study.scans)
     for scan in study.scans:
-        header, data = read_scan(scan)
-        assert data.shape == (24, *study.mask.shape) and header["tr"] == np.float32(1.5)
-        np.testing.assert_array_equal(header["affine"], study.affine[:3].astype(np.float32))
+        facts = fmri.info(scan)
+        assert facts.shape == (*study.mask.shape, 24) and facts.tr == 1.5 and facts.dtype == "int16"
+        np.testing.assert_array_equal(facts.affine, study.affine)
     found = command("info", study.film, "--json").json
     assert found["n_trs"] == 24 and found["duration"] == pytest.approx(36, abs=1024 / 24000)  # a frame of AAC
 
 
 def test_the_masks_are_those_of_giblets_rule(study):
     for scan, mask in zip(study.scans, study.masks):
-        deviation = read_scan(scan)[1][:200].std(axis=0)
+        np.testing.assert_array_equal(fmri.shared_mask([scan]).array, mask)
+        deviation = read_scan(scan)[:200].std(axis=0, dtype=float)
         np.testing.assert_array_equal(deviation > np.percentile(deviation[deviation > 0], 10), mask)
+    np.testing.assert_array_equal(fmri.shared_mask(study.scans).array, study.mask)
     np.testing.assert_array_equal(study.mask, study.masks.sum(axis=0) >= 2)
     assert not (study.masks == study.masks[0]).all(), "subjects differ at the surface"
 
@@ -52,7 +50,7 @@ def test_planted_voxels_follow_the_films_latents(study):
     response = study.latents @ study.weights
     np.testing.assert_allclose(response.std(axis=0), 1, atol=1e-4)
     assert study.planted.shape == (12, 3) and study.masks[(slice(None), *study.planted.T)].all()
-    data = np.mean([read_scan(scan)[1] for scan in study.scans], axis=0)
+    data = np.mean([read_scan(scan) for scan in study.scans], axis=0)
     planted = np.zeros(study.mask.shape, bool)
     planted[tuple(study.planted.T)] = True
     found = [np.corrcoef(response[:, i], data[(slice(None), *voxel)])[0, 1] for i, voxel in enumerate(study.planted)]
@@ -62,7 +60,7 @@ def test_planted_voxels_follow_the_films_latents(study):
 
 
 def test_outside_the_brain_nothing_changes(study):
-    data = read_scan(study.scans[0])[1]
+    data = read_scan(study.scans[0])
     still = (data == data[0]).all(axis=0)
     assert not (still & study.masks[0]).any()
     assert set(np.unique(data[:, still])) == {0, 7}
@@ -71,7 +69,7 @@ def test_outside_the_brain_nothing_changes(study):
 def test_the_same_arguments_give_the_same_scans(study, tmp_path):
     again = make_study(tmp_path, n_subjects=1, n_trs=24, n_planted=12)
     other = make_study(tmp_path / "other", n_subjects=1, n_trs=24, n_planted=12, seed=1)
-    assert not np.array_equal(read_scan(again.scans[0])[1], read_scan(other.scans[0])[1])
+    assert not np.array_equal(read_scan(again.scans[0]), read_scan(other.scans[0]))
     same = make_study(tmp_path / "same", n_subjects=1, n_trs=24, n_planted=12)
     assert again.scans[0].read_bytes() == same.scans[0].read_bytes()
 

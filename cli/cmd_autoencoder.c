@@ -1,0 +1,337 @@
+/* ecdc autoencoder run: rows of codes through a trained autoencoder, into rows that ecdc reconstruct takes. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/paths.h"
+#include "base/sha256.h"
+#include "base/status.h"
+#include "features/file_out.h"
+#include "json_out.h"
+#include "model/file.h"
+#include "model/json.h"
+#include "sidecar.h"
+
+enum {
+    TRS = 4, /* at a time */
+    MAX_DESCRIPTION = 1 << 20
+};
+
+struct autoencoder_run {
+    const struct options *o; /* its only argument is the features */
+    const char *model;
+    ecdc_autoencoder *autoencoder;
+    ecdc_autoencoder_info info;
+    struct npy_reader *npy;
+    struct npy_shape shape; /* of the features */
+    struct features_out out;
+    struct output *logits, *bottleneck; /* NULL: not wanted */
+    struct npy_shape logits_shape, bottleneck_shape;
+    int64_t *codes, *result;
+    int16_t *narrow;
+    float *logits_rows, *bottleneck_rows;
+    int64_t n_codes, n_equal; /* that a TR has; that came back */
+};
+
+/* ------------------------------------------------------------------------------------------------- beginning --- */
+
+static ecdc_status check_shape(struct autoencoder_run *r, ecdc_error *err) {
+    const char *path = r->o->arguments[0];
+    const struct npy_shape *s = npy_shape_of(r->npy);
+    int64_t row = r->info.n_codebooks * r->info.frames_per_tr;
+    bool fits = s->n_dims == 3 ? s->dims[1] == r->info.n_codebooks && s->dims[2] == r->info.frames_per_tr
+                               : s->n_dims == 2 && s->dims[1] == row;
+    if (s->dtype == NPY_F32 || s->dtype == NPY_F64)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: the array is %s, codes are integers", path, npy_dtype_name(s->dtype));
+    if (s->fortran_order)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: is in Fortran order; save it with numpy.ascontiguousarray", path);
+    if (!fits) {
+        char shape[NPY_HEADER_MAX] = "";
+        for (int i = 0, n = 0; i < s->n_dims; i++)
+            n += snprintf(shape + n, sizeof shape - (size_t)n, "%s%" PRId64, i ? ", " : "", s->dims[i]);
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: has the shape (%s), %s was trained on (n_trs, %d, %" PRId64 "), which may come as (n_trs, "
+                         "%" PRId64 ")", path, shape, r->model, r->info.n_codebooks, r->info.frames_per_tr, row);
+    }
+    r->shape = *s;
+    return ECDC_OK;
+}
+
+/* Codes of another model are noise to it. */
+static ecdc_status check_origin(const struct autoencoder_run *r, ecdc_error *err) {
+    struct sidecar sidecar;
+    const char *path = r->o->arguments[0];
+    ecdc_status status = sidecar_read(path, &sidecar, err);
+    if (status != ECDC_OK || !sidecar.found)
+        return status;
+    if (sidecar.mode != ECDC_MODE_ENCODEC)
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: its description says --mode %s; codes are needed", path, mode_name(sidecar.mode));
+    if (*r->info.model_sha256 && strcmp(sidecar.sha256, r->info.model_sha256) != 0 && !r->o->force)
+        return ecdc_fail(err, ECDC_E_MODEL, "%s was made with the model %s (SHA-256 %.16s...), %s was trained on codes of %s (SHA-256 "
+                         "%.16s...): they mean something else; --force runs it all the same", path, sidecar.model, sidecar.sha256,
+                         r->model, r->info.model, r->info.model_sha256);
+    return ECDC_OK;
+}
+
+static ecdc_status open_array(const struct options *o, const char *path, struct npy_shape *shape, struct output **out,
+                              ecdc_error *err) {
+    ecdc_status status = output_open(path, o->overwrite, true, out, err);
+    return status == ECDC_OK ? npy_write_header(*out, shape, err) : status;
+}
+
+/* The file beside the features with this extension, for the one beside the output; NULL in *from where there is none. */
+static ecdc_status open_beside(const struct options *o, const char *extension, char **from, struct output **out, ecdc_error *err) {
+    char *to = path_replace(o->output, ".npy", extension);
+    *from = path_replace(o->arguments[0], ".npy", extension);
+    ecdc_status status = to && *from ? ECDC_OK : ecdc_fail_memory(err, "a path");
+    if (status == ECDC_OK && access(*from, F_OK) == 0) {
+        status = output_open(to, o->overwrite, false, out, err);
+    } else {
+        free(*from);
+        *from = NULL;
+    }
+    free(to);
+    return status;
+}
+
+static ecdc_status copy_table(const char *from, struct output *to, ecdc_error *err) {
+    char block[4096];
+    FILE *file = fopen(from, "rb");
+    ecdc_status status = file ? ECDC_OK : ecdc_fail(err, ECDC_E_IO, "%s: cannot be opened", from);
+    for (size_t n; status == ECDC_OK && (n = fread(block, 1, sizeof block, file)) > 0;)
+        status = output_write(to, block, n, err);
+    if (status == ECDC_OK && ferror(file))
+        status = ecdc_fail(err, ECDC_E_IO, "%s: cannot be read", from);
+    if (file)
+        fclose(file);
+    return status;
+}
+
+static ecdc_status open_outputs(struct autoencoder_run *r, ecdc_error *err) {
+    const struct options *o = r->o;
+    r->out = (struct features_out){.shape = r->shape};
+    r->out.shape.dims[0] = 0;
+    if (r->shape.dtype != NPY_I16)
+        r->out.shape.dtype = NPY_I64;
+    char *table = NULL;
+    ecdc_status status = open_array(o, o->output, &r->out.shape, &r->out.npy, err);
+    if (status == ECDC_OK && !output_is_pipe(r->out.npy))
+        status = open_beside(o, ".tsv", &table, &r->out.tsv, err);
+    if (status == ECDC_OK && table)
+        status = copy_table(table, r->out.tsv, err);
+    free(table);
+    r->logits_shape = (struct npy_shape){NPY_F32, false, 4, {0, r->info.n_codebooks, r->info.frames_per_tr, r->info.codebook_size}};
+    r->bottleneck_shape = (struct npy_shape){NPY_F32, false, 2, {0, r->info.bottleneck}};
+    if (status == ECDC_OK && o->logits)
+        status = open_array(o, o->logits, &r->logits_shape, &r->logits, err);
+    if (status == ECDC_OK && o->bottleneck)
+        status = open_array(o, o->bottleneck, &r->bottleneck_shape, &r->bottleneck, err);
+    return status;
+}
+
+static float *alloc_rows(size_t width) {
+    size_t n;
+    return ecdc_mul_size(width, TRS, &n) ? ecdc_alloc_floats(n) : NULL;
+}
+
+static ecdc_status prepare(struct autoencoder_run *r, ecdc_error *err) {
+    ecdc_settings settings = settings_of(r->o);
+    ecdc_status status = ecdc_autoencoder_open(r->model, &settings, &r->autoencoder, err);
+    if (status != ECDC_OK)
+        return status;
+    ecdc_autoencoder_get_info(r->autoencoder, &r->info);
+    status = npy_open(r->o->arguments[0], &r->npy, err);
+    if (status == ECDC_OK)
+        status = check_shape(r, err);
+    if (status == ECDC_OK)
+        status = check_origin(r, err);
+    if (status == ECDC_OK)
+        status = open_outputs(r, err);
+    if (status != ECDC_OK)
+        return status;
+    size_t row = (size_t)(r->info.n_codebooks * r->info.frames_per_tr), logits = 0;
+    r->codes = ecdc_alloc_array(TRS * row, sizeof *r->codes);
+    r->result = ecdc_alloc_array(TRS * row, sizeof *r->result);
+    r->narrow = ecdc_alloc_array(TRS * row, sizeof *r->narrow);
+    if (r->logits && ecdc_mul_size(row, (size_t)r->info.codebook_size, &logits))
+        r->logits_rows = alloc_rows(logits);
+    if (r->bottleneck)
+        r->bottleneck_rows = alloc_rows((size_t)r->info.bottleneck);
+    bool enough = r->codes && r->result && r->narrow && (!r->logits || r->logits_rows) && (!r->bottleneck || r->bottleneck_rows);
+    return enough ? ECDC_OK : ecdc_fail_memory(err, "rows");
+}
+
+/* --------------------------------------------------------------------------------------------------- the rows --- */
+
+static ecdc_status write_codes(struct autoencoder_run *r, size_t n_trs, size_t row, ecdc_error *err) {
+    bool narrow = r->out.shape.dtype == NPY_I16; /* these values fit where the codes did */
+    for (size_t i = 0; narrow && i < n_trs * row; i++)
+        r->narrow[i] = (int16_t)r->result[i];
+    const void *rows = narrow ? (const void *)r->narrow : r->result;
+    r->out.shape.dims[0] += (int64_t)n_trs;
+    return output_write(r->out.npy, rows, n_trs * row * npy_dtype_size(r->out.shape.dtype), err);
+}
+
+static ecdc_status run_rows(struct autoencoder_run *r, ecdc_error *err) {
+    size_t row = (size_t)(r->info.n_codebooks * r->info.frames_per_tr);
+    ecdc_status status = ECDC_OK;
+    for (int64_t tr = 0; status == ECDC_OK && tr < r->shape.dims[0]; tr += TRS) {
+        size_t n = r->shape.dims[0] - tr < TRS ? (size_t)(r->shape.dims[0] - tr) : TRS;
+        ecdc_error why;
+        if (interrupted())
+            return fail_interrupted(err);
+        status = npy_read_int64(r->npy, r->codes, n * row, err);
+        if (status == ECDC_OK && (status = ecdc_autoencoder_run(r->autoencoder, r->codes, n, r->result, r->bottleneck_rows,
+                                                                r->logits_rows, &why)) != ECDC_OK)
+            return ecdc_fail(err, status, "%s, from TR %" PRId64 " on: %s", r->o->arguments[0], tr, why.message);
+        for (size_t i = 0; i < n * row; i++) {
+            r->n_codes += r->codes[i] >= 0;
+            r->n_equal += r->codes[i] >= 0 && r->codes[i] == r->result[i];
+        }
+        if (status == ECDC_OK)
+            status = write_codes(r, n, row, err);
+        if (status == ECDC_OK && r->logits)
+            status = output_write(r->logits, r->logits_rows, n * row * (size_t)r->info.codebook_size * sizeof(float), err);
+        if (status == ECDC_OK && r->bottleneck)
+            status = output_write(r->bottleneck, r->bottleneck_rows, n * (size_t)r->info.bottleneck * sizeof(float), err);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------------------------- the end --- */
+
+static ecdc_status hash_file(const char *path, char hex[SHA256_TEXT], ecdc_error *err) {
+    const void *bytes;
+    size_t n;
+    ecdc_status status = file_map(path, &bytes, &n, err);
+    if (status != ECDC_OK)
+        return status;
+    if (!sha256_of(bytes, n, hex))
+        status = ecdc_fail_memory(err, "a SHA-256");
+    file_unmap(bytes, n);
+    return status;
+}
+
+/* The features' description, which says how they become sound, with a word about what happened since. */
+static ecdc_status describe(struct autoencoder_run *r, cJSON **json, ecdc_error *err) {
+    char *path = NULL, *text = NULL, hex[SHA256_TEXT];
+    size_t n;
+    ecdc_status status = open_beside(r->o, ".json", &path, &r->out.json, err);
+    if (status != ECDC_OK || !path)
+        return status;
+    status = file_read_text(path, MAX_DESCRIPTION, &text, &n, err);
+    if (status == ECDC_OK)
+        status = json_parse_object(path, text, n, json, err);
+    if (status == ECDC_OK)
+        status = hash_file(r->model, hex, err);
+    if (status == ECDC_OK) {
+        static const char *const of_the_features[] = {"npy", "key", "autoencoder"};
+        for (int i = 0; i < 3; i++)
+            cJSON_DeleteItemFromObjectCaseSensitive(*json, of_the_features[i]);
+        cJSON *origin = cJSON_AddObjectToObject(*json, "autoencoder");
+        cJSON_AddStringToObject(origin, "path", r->model);
+        cJSON_AddStringToObject(origin, "sha256", hex);
+    }
+    free(text);
+    free(path);
+    return status;
+}
+
+static ecdc_status commit_array(struct output **out, struct npy_shape *shape, int64_t n_trs, ecdc_error *err) {
+    struct output *output = *out;
+    if (!output)
+        return ECDC_OK;
+    shape->dims[0] = n_trs;
+    ecdc_status status = npy_finish_header(output, shape, err);
+    if (status == ECDC_OK) {
+        *out = NULL; /* output_commit frees it */
+        status = output_commit(output, err);
+    }
+    return status;
+}
+
+static ecdc_status finish(struct autoencoder_run *r, ecdc_error *err) {
+    cJSON *json = NULL;
+    ecdc_status status = output_is_pipe(r->out.npy) ? ECDC_OK : describe(r, &json, err);
+    if (status == ECDC_OK)
+        status = commit_array(&r->logits, &r->logits_shape, r->shape.dims[0], err);
+    if (status == ECDC_OK)
+        status = commit_array(&r->bottleneck, &r->bottleneck_shape, r->shape.dims[0], err);
+    if (status == ECDC_OK)
+        return features_out_finish(&r->out, json, err);
+    cJSON_Delete(json);
+    return status;
+}
+
+static void report(const struct autoencoder_run *r, double seconds) {
+    double right = r->n_codes ? (double)r->n_equal / (double)r->n_codes : 0;
+    if (!r->o->json) {
+        report_note(r->o, "%s: %" PRId64 " TRs, %.1f %% of the codes came back, in %.2f s", r->o->output, r->shape.dims[0], 100 * right,
+                    seconds);
+        return;
+    }
+    cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "output", r->o->output);
+    json_put_integer(json, "n_trs", r->shape.dims[0]);
+    json_put_number(json, "codes_equal", right);
+    json_put_integer(json, "bottleneck", r->info.bottleneck);
+    json_put_integer(json, "parameters", (int64_t)r->info.n_parameters);
+    json_put_number(json, "seconds_wall", seconds);
+    json_put_number(json, "peak_rss_mb", peak_rss_mb());
+    json_print(json);
+}
+
+static void release(struct autoencoder_run *r) {
+    features_out_discard(&r->out);
+    output_discard(r->logits);
+    output_discard(r->bottleneck);
+    npy_close(r->npy);
+    ecdc_autoencoder_close(r->autoencoder);
+    free(r->codes);
+    free(r->result);
+    free(r->narrow);
+    free(r->logits_rows);
+    free(r->bottleneck_rows);
+}
+
+static int run_autoencoder(const struct options *o) {
+    if (!output_format(&command_autoencoder, o, "npy") || output_is_input(o))
+        return EXIT_USAGE;
+    if ((o->logits && !strcmp(o->logits, o->output)) || (o->bottleneck && !strcmp(o->bottleneck, o->output)) ||
+        (o->logits && o->bottleneck && !strcmp(o->logits, o->bottleneck)))
+        return report_usage("autoencoder run: -o, --logits and --bottleneck name the same file");
+    struct autoencoder_run r = {.o = o, .model = o->arguments[1]};
+    double start_s = now_s();
+    ecdc_error err;
+    ecdc_status status = prepare(&r, &err);
+    if (status == ECDC_OK)
+        status = run_rows(&r, &err);
+    if (status == ECDC_OK)
+        status = finish(&r, &err);
+    if (status == ECDC_OK)
+        report(&r, now_s() - start_s);
+    release(&r);
+    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
+}
+
+static int run(const struct options *o) {
+    if (strcmp(o->arguments[0], "run") != 0 || o->n_arguments != 3)
+        return report_usage("usage: ecdc autoencoder run MODEL.safetensors FEATURES.npy -o CODES.npy");
+    struct options of_features = *o; /* what it shares with other commands looks for the input there */
+    of_features.arguments[0] = o->arguments[2];
+    of_features.n_arguments = 1;
+    return run_autoencoder(&of_features);
+}
+
+const struct command command_autoencoder = {
+    .name = "autoencoder",
+    .arguments = "run MODEL.safetensors FEATURES.npy -o CODES.npy",
+    .summary = "run: codes per TR through an autoencoder that examples/train_code_autoencoder.py has trained; what comes back\n"
+               "has the shape of FEATURES.npy and, where it has one, its description, for ecdc reconstruct",
+    .options = "output format overwrite logits bottleneck force threads cpu json",
+    .min_arguments = 1,
+    .max_arguments = 3,
+    .run = run,
+};
