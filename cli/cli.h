@@ -19,7 +19,9 @@ struct options {
     bool overwrite, quiet, json, help;
     const char *model;
     bool model_given;
-    double bandwidth_kbps;
+    double bandwidth_kbps;                     /* the first of them */
+    double bandwidths_kbps[ECDC_MAX_BANDWIDTHS];
+    int n_bandwidths;
     bool bandwidth_given;
     int threads;
     ecdc_cpu cpu;
@@ -47,6 +49,7 @@ struct command {
     const char *name, *arguments, *summary;
     const char *options; /* names of the options it takes, separated by spaces */
     int min_arguments, max_arguments;
+    bool many_bandwidths; /* takes several, separated by commas */
     int (*run)(const struct options *o);
 };
 
@@ -82,6 +85,6 @@ ecdc_settings settings_of(const struct options *o);
 double peak_rss_mb(void);
 
 extern const struct command command_encode, command_decode, command_features, command_reconstruct, command_compare,
-    command_info, command_model, command_bench;
+    command_info, command_model, command_bench, command_report;
 
 #endif

@@ -10,7 +10,7 @@
 
 enum { BLOCK = 15360 }; /* samples per channel read at once: 48 frames, as the encoder likes them */
 
-static void note_repairs(const struct options *o, const ecdc_reader_info *input) {
+void note_repairs(const struct options *o, const ecdc_reader_info *input) {
     const char *path = o->arguments[0];
     note_broken_off(o, input);
     if (input->audio_start_s > 0.001)

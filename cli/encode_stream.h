@@ -23,6 +23,8 @@ typedef ecdc_status frame_sink(void *context, const int32_t *codes, size_t n_fra
 ecdc_status encode_stream(const struct options *o, const ecdc_model *model, const ecdc_settings *settings,
                           frame_sink *sink, void *context, struct encoded *result, ecdc_error *err);
 
+/* Says on stderr how the input broke off, and what of its clock was mended. */
+void note_repairs(const struct options *o, const ecdc_reader_info *input);
 /* At the end of the input: keeps what the reader has to say of it, and notes what it mended on stderr. */
 void encoded_conclude(struct encoded *result, const struct options *o, const ecdc_reader *reader);
 

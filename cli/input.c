@@ -8,8 +8,7 @@ static int stop(void *context) {
     return interrupted();
 }
 
-/* Damaged input can be used up to the damage; says so. */
-static ecdc_status pass_on(const struct options *o, ecdc_status status, ecdc_error *err) {
+ecdc_status explain_input(const struct options *o, ecdc_status status, ecdc_error *err) {
     if (status == ECDC_E_STOPPED)
         return fail_interrupted(err);
     size_t n = strlen(err->message);
@@ -36,7 +35,7 @@ ecdc_status read_input(const struct options *o, ecdc_reader *reader, float *samp
     if (interrupted())
         return fail_interrupted(err);
     ecdc_status status = ecdc_reader_read(reader, samples, max_samples, n_read, err);
-    return status == ECDC_OK ? status : pass_on(o, status, err);
+    return status == ECDC_OK ? status : explain_input(o, status, err);
 }
 
 void note_broken_off(const struct options *o, const ecdc_reader_info *input) {

@@ -10,6 +10,8 @@ ecdc_status open_input(const struct options *o, int argument, int rate_hz, int c
                        ecdc_error *err);
 ecdc_status read_input(const struct options *o, ecdc_reader *reader, float *samples, size_t max_samples, size_t *n_read,
                        ecdc_error *err);
+/* The failure of reading an input in the words of the command: damaged input can be used up to the damage. */
+ecdc_status explain_input(const struct options *o, ecdc_status status, ecdc_error *err);
 /* Says on stderr that the input broke off, if it did. */
 void note_broken_off(const struct options *o, const ecdc_reader_info *input);
 

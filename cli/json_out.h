@@ -6,12 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ecdc.h"
+
 /* Writes the shortest decimal that reads back as x, as Python's repr does ("1.5", "0.1", "3.0"); "null" if not finite. */
 void number_text(double x, char *text, size_t size);
 
 /* Members; a value that is not finite becomes null. */
 void json_put_number(cJSON *object, const char *name, double x);
 void json_put_integer(cJSON *object, const char *name, int64_t x);
+void json_put_metrics(cJSON *object, const ecdc_metrics *m);
 void json_put_speed(cJSON *object, double seconds_audio, double seconds_wall); /* with x_realtime and peak_rss_mb */
 
 /* Prints the object on standard output and frees it. */

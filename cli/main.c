@@ -8,7 +8,7 @@
 
 static const struct command *const commands[] = {
     &command_encode, &command_decode, &command_features, &command_reconstruct,
-    &command_compare, &command_info, &command_model, &command_bench,
+    &command_report, &command_compare, &command_info, &command_model, &command_bench,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
