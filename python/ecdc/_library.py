@@ -18,10 +18,12 @@ import numpy as np
 MAX_BANDWIDTHS = 16
 OK, E_ARGUMENT, E_MEMORY, E_IO, E_FORMAT, E_MODEL, E_UNSUPPORTED, E_EXISTS, E_STOPPED = range(9)
 ALIGNMENTS = {"giblet": 0, "exact": 1}  # ecdc_alignment
+REPORT_FORMATS = {".html": 0, ".png": 1}  # ecdc_report_format, by the name's ending
 HRFS = {"none": 0, "causal": 1, "giblet": 2, "giblet-doc": 3}  # ecdc_hrf
 
 STOP_FUNCTION = ctypes.CFUNCTYPE(c_int, c_void_p)
 PROGRESS_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_uint64, c_uint64)
+REPORT_PROGRESS_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_double, c_double)
 WAITING_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_char_p, c_double)
 
 
@@ -94,11 +96,24 @@ class Metrics(ctypes.Structure):
     _fields_ = [("stoi", c_double), ("estoi", c_double), ("snr_db", c_double), ("si_sdr_db", c_double), ("lsd_db", c_double)]
 
 
+class ReportSettings(ctypes.Structure):
+    _fields_ = [("n_bandwidths", c_int), ("bandwidths_kbps", c_double * MAX_BANDWIDTHS), ("tr", c_char_p), ("alignment", c_int),
+                ("format", c_int), ("overwrite", c_int), ("title", c_char_p), ("n_threads", c_int), ("cpu", c_int),
+                ("input", ReaderSettings), ("progress", REPORT_PROGRESS_FUNCTION), ("reserved", c_int * 8)]
+
+
+class ReportResult(ctypes.Structure):
+    _fields_ = [("n_samples", c_int64), ("n_frames", c_int64), ("n_trs", c_int64), ("sampling_rate_hz", c_int),
+                ("n_bandwidths", c_int), ("bandwidths_kbps", c_double * MAX_BANDWIDTHS), ("metrics", Metrics * MAX_BANDWIDTHS),
+                ("input", ReaderInfo), ("broken_off", c_char * 1000), ("n_bytes", c_uint64), ("reserved", c_int * 8)]
+
+
 STRUCTS: dict[str, type[ctypes.Structure]] = {
     "ecdc_error": Error, "ecdc_model_info": ModelInfo, "ecdc_settings": Settings, "ecdc_reader_info": ReaderInfo,
     "ecdc_reader_settings": ReaderSettings, "ecdc_tr_grid": TrGrid, "ecdc_row_shape": RowShape, "ecdc_row_info": RowInfo,
     "ecdc_mel_settings": MelSettings, "ecdc_mel_grid": MelGrid, "ecdc_metrics": Metrics,
     "ecdc_hub_plan": HubPlan, "ecdc_hub_settings": HubSettings,
+    "ecdc_report_settings": ReportSettings, "ecdc_report_result": ReportResult,
 }
 HANDLES = ("ecdc_model", "ecdc_encoder", "ecdc_decoder", "ecdc_reader", "ecdc_row_maker", "ecdc_row_placer", "ecdc_mel", "ecdc_mel_inverse")
 
@@ -177,6 +192,8 @@ ecdc_status ecdc_glover_hrf(double tr_s, int oversampling, double time_length_s,
 ecdc_status ecdc_hrf_convolve(ecdc_hrf hrf, double tr_s, const float *series, size_t n_trs, size_t n_features, double outside, float *result, ecdc_error *err);
 ecdc_status ecdc_compare(const float *reference, const float *degraded, size_t n_samples, int sampling_rate_hz, ecdc_metrics *metrics, ecdc_error *err);
 ecdc_status ecdc_stoi(const float *reference, const float *degraded, size_t n_samples, int sampling_rate_hz, double *stoi, double *estoi, ecdc_error *err);
+ecdc_report_settings ecdc_default_report_settings(void);
+ecdc_status ecdc_report(const ecdc_model *model, const char *input, const char *output, const ecdc_report_settings *settings, ecdc_report_result *result, ecdc_error *err);
 """
 
 

@@ -1,5 +1,6 @@
 #include "report/material.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,7 +40,8 @@ struct gatherer {
     struct tr_levels levels;
     /* the block that the jobs share, and how each of them ended */
     size_t n_block;
-    ecdc_error errors[1 + JOBS_PER_TRACK * ECDC_MAX_BANDWIDTHS + 1];
+    atomic_int next_job;
+    ecdc_error errors[2 + JOBS_PER_TRACK * ECDC_MAX_BANDWIDTHS];
 };
 
 /* ---------------------------------------------------------------------------------------------- set-up --- */
@@ -131,31 +133,37 @@ void gatherer_free(struct gatherer *g) {
 
 /* ------------------------------------------------------------------------------------------- measuring --- */
 
+static int n_jobs(const struct gatherer *g) {
+    return 2 + JOBS_PER_TRACK * g->n_tracks;
+}
+
+/* The long ones come first, so that the threads end at about the same time. */
 static ecdc_status run_job(struct gatherer *g, int job, ecdc_error *err) {
     const float *original = g->original_samples;
     size_t n = g->n_block;
-    if (job == 0)
+    if (job == n_jobs(g) - 2)
         return columns_push(g->original, original, n, err);
-    if (job == 1) {
+    if (job == n_jobs(g) - 1) {
         float *samples[ECDC_MAX_BANDWIDTHS];
         for (int i = 0; i < g->n_tracks; i++)
             samples[i] = g->tracks[i].samples;
         return tr_levels_push(&g->levels, original, samples, n, err);
     }
-    struct track *t = &g->tracks[(job - 2) / JOBS_PER_TRACK];
-    switch ((job - 2) % JOBS_PER_TRACK) {
+    struct track *t = &g->tracks[job % g->n_tracks];
+    switch (job / g->n_tracks) {
     case 0: return t->sound ? sound_file_push(t->sound, original, t->samples, n, err) : ECDC_OK;
-    case 1: return columns_push(t->columns, t->samples, n, err);
-    default:
+    case 1:
         comparison_push(t->comparison, original, t->samples, n);
         return stoi_stream_push(t->stoi, original, t->samples, n, err);
+    default: return columns_push(t->columns, t->samples, n, err);
     }
 }
 
 /* Every job writes to things of its own: which thread does it changes nothing. */
 static void run_jobs(void *context, int part) {
     struct gatherer *g = context;
-    for (int job = part; job < 2 + JOBS_PER_TRACK * g->n_tracks; job += pool_threads(g->pool)) {
+    (void)part;
+    for (int job; (job = atomic_fetch_add(&g->next_job, 1)) < n_jobs(g);) {
         ecdc_error err;
         ecdc_status status = run_job(g, job, &err);
         if (status != ECDC_OK && g->errors[job].status == ECDC_OK)
@@ -177,8 +185,9 @@ static ecdc_status measure(struct gatherer *g, ecdc_error *err) {
         for (int i = 0; i < g->n_tracks; i++)
             ecdc_decoder_pull(g->tracks[i].decoder, g->tracks[i].samples, n);
         g->n_block = n;
+        atomic_store(&g->next_job, 0);
         pool_run(g->pool, run_jobs, g);
-        for (int job = 0; job < 2 + JOBS_PER_TRACK * g->n_tracks; job++)
+        for (int job = 0; job < n_jobs(g); job++)
             if (g->errors[job].status != ECDC_OK) {
                 if (err)
                     *err = g->errors[job];

@@ -63,21 +63,21 @@ static void write_notes(struct page_text *p, const struct report_material *m) {
                     (long long)m->input.n_overlaps, m->input.overlap_s);
 }
 
-static void write_cell(struct page_text *p, double x, int decimals, const char *unit) {
+static void write_cell(struct page_text *p, double x, int decimals) {
     text_format(p, "<td>");
     text_number(p, x, decimals);
-    text_format(p, "%s</td>", unit);
+    text_format(p, "</td>");
 }
 
 static void write_measures(struct page_text *p, const struct report_material *m) {
     for (int i = 0; i < m->n_tracks; i++) {
         const struct report_track *t = &m->tracks[i];
         text_format(p, "<tr><th scope=\"row\">%g kbps</th><td>%d</td>", t->bandwidth_kbps, t->n_codebooks);
-        write_cell(p, t->metrics.stoi, 3, "");
-        write_cell(p, t->metrics.estoi, 3, "");
-        write_cell(p, t->metrics.snr_db, 2, " dB");
-        write_cell(p, t->metrics.si_sdr_db, 2, " dB");
-        write_cell(p, t->metrics.lsd_db, 2, " dB");
+        write_cell(p, t->metrics.stoi, 3);
+        write_cell(p, t->metrics.estoi, 3);
+        write_cell(p, t->metrics.snr_db, 2);
+        write_cell(p, t->metrics.si_sdr_db, 2);
+        write_cell(p, t->metrics.lsd_db, 2);
         text_format(p, "</tr>\n");
     }
 }
@@ -104,12 +104,12 @@ static void write_trs(struct page_text *p, const struct report_material *m) {
             count = m->grid.frames_per_tr;
         text_format(p, "<tr data-tr=\"%lld\"><th scope=\"row\"><button aria-label=\"Play TR %lld\">%lld</button></th>",
                     (long long)i, (long long)i, (long long)i);
-        write_cell(p, ecdc_tr_grid_start_s(&m->grid, i), 2, "");
-        write_cell(p, ecdc_tr_grid_start_s(&m->grid, i + 1), 2, "");
+        write_cell(p, ecdc_tr_grid_start_s(&m->grid, i), 2);
+        write_cell(p, ecdc_tr_grid_start_s(&m->grid, i + 1), 2);
         text_format(p, "<td>%lld</td>", (long long)count);
-        write_cell(p, tr_levels_rms_db(&m->levels, i), 1, "");
+        write_cell(p, tr_levels_rms_db(&m->levels, i), 1);
         for (int t = 0; t < m->n_tracks; t++)
-            write_cell(p, tr_levels_snr_db(&m->levels, i, t), 1, "");
+            write_cell(p, tr_levels_snr_db(&m->levels, i, t), 1);
         text_format(p, "</tr>\n");
     }
 }
