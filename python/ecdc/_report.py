@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 from typing import Any, Iterable, Union
 
@@ -82,10 +83,9 @@ def report(input: Union[str, "os.PathLike[str]"], output: Union[str, "os.PathLik
     return _described(result)
 
 
-def _bandwidths(bandwidth: Any) -> list[float]:
-    try:
-        values = [float(b) for b in bandwidth] if hasattr(bandwidth, "__iter__") and not isinstance(bandwidth, str) else [float(bandwidth)]
-    except (TypeError, ValueError):
+def _bandwidths(bandwidth: Any) -> list[Any]:
+    values = [bandwidth] if isinstance(bandwidth, numbers.Real) else list(bandwidth) if hasattr(bandwidth, "__iter__") else []
+    if not all(isinstance(b, numbers.Real) for b in values):
         values = []
     if not 1 <= len(values) <= MAX_BANDWIDTHS:
         raise ValueError(f"bandwidth is {bandwidth!r}, allowed are one or up to {MAX_BANDWIDTHS} numbers of kbps such as 3.0")

@@ -67,6 +67,7 @@ static ecdc_status open_encoder(struct sound_file *s, int rate_hz, ecdc_error *e
     e->time_base = (AVRational){1, rate_hz};
     e->bit_rate = BITS_PER_S;
     e->thread_count = 1;
+    e->log_level_offset = AV_LOG_TRACE; /* its statistics are nobody's concern */
     e->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT;
     av_channel_layout_default(&e->ch_layout, CHANNELS);
     static const char *const options[][2] = {{"aac_coder", "fast"}, {"aac_ms", "0"}, {"aac_is", "0"}, {"aac_pns", "0"}};
