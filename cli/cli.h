@@ -21,7 +21,9 @@ struct options {
     bool overwrite, quiet, json, help;
     const char *model;
     bool model_given;
-    double bandwidth_kbps;
+    double bandwidth_kbps;                     /* the first of them */
+    double bandwidths_kbps[ECDC_MAX_BANDWIDTHS];
+    int n_bandwidths;
     bool bandwidth_given;
     int threads;
     ecdc_cpu cpu;
@@ -58,6 +60,7 @@ struct command {
     const char *name, *arguments, *summary;
     const char *options; /* names of the options it takes, separated by spaces */
     int min_arguments, max_arguments;
+    bool many_bandwidths; /* takes several, separated by commas */
     int (*run)(const struct options *o);
 };
 
@@ -91,6 +94,7 @@ ecdc_settings settings_of(const struct options *o);
 double peak_rss_mb(void);
 
 extern const struct command command_encode, command_decode, command_features, command_reconstruct, command_compare,
-    command_info, command_model, command_bench, command_fmri, command_dataset, command_autoencoder, command_batch;
+    command_info, command_model, command_bench, command_fmri, command_dataset, command_autoencoder, command_batch,
+    command_report;
 
 #endif

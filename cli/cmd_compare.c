@@ -95,11 +95,7 @@ static void print_text(const struct pair *p, const ecdc_metrics *m) {
 
 static void print_json(const struct pair *p, const ecdc_metrics *m) {
     cJSON *json = cJSON_CreateObject();
-    json_put_number(json, "stoi", m->stoi);
-    json_put_number(json, "estoi", m->estoi);
-    json_put_number(json, "snr_db", m->snr_db);
-    json_put_number(json, "si_sdr_db", m->si_sdr_db);
-    json_put_number(json, "lsd_db", m->lsd_db);
+    json_put_metrics(json, m);
     json_put_number(json, "seconds", (double)p->n_samples / p->rate);
     json_put_integer(json, "sample_rate", p->rate);
     json_print(json);

@@ -4,6 +4,14 @@
 
 #include "cli.h"
 
+void json_put_metrics(cJSON *object, const ecdc_metrics *m) {
+    json_put_number(object, "stoi", m->stoi);
+    json_put_number(object, "estoi", m->estoi);
+    json_put_number(object, "snr_db", m->snr_db);
+    json_put_number(object, "si_sdr_db", m->si_sdr_db);
+    json_put_number(object, "lsd_db", m->lsd_db);
+}
+
 void json_put_speed(cJSON *object, double seconds_audio, double seconds_wall) {
     json_put_number(object, "seconds_audio", seconds_audio);
     json_put_number(object, "seconds_wall", seconds_wall);

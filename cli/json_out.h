@@ -4,6 +4,9 @@
 
 #include "base/json_put.h"
 
+#include "ecdc.h"
+
+void json_put_metrics(cJSON *object, const ecdc_metrics *m);
 void json_put_speed(cJSON *object, double seconds_audio, double seconds_wall); /* with x_realtime and peak_rss_mb */
 
 /* Prints the object on standard output and frees it. */

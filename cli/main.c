@@ -8,8 +8,8 @@
 
 static const struct command *const commands[] = {
     &command_encode, &command_decode, &command_features, &command_reconstruct,
-    &command_compare, &command_info, &command_model, &command_bench, &command_fmri, &command_dataset, &command_autoencoder,
-    &command_batch,
+    &command_report, &command_compare, &command_info, &command_model, &command_bench, &command_fmri, &command_dataset,
+    &command_autoencoder, &command_batch,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/memory.h"
 #include "cli.h"
 
 enum { FIRST_LONG = 256, MAX_OPTIONS = 50, GRID_FRAME_RATE = 75 };
@@ -30,8 +31,9 @@ enum {
 
 static const struct option_row rows[] = {
     {"output", 'o', "FILE", "where to write; - is standard output"},
-    {"format", OPT_FORMAT, "FORMAT", "what to write (ecdc, npy, npz, wav; model convert: safetensors, th),\n"
-                                 "where the name of the output does not tell"},
+    {"format", OPT_FORMAT, "FORMAT", "what to write (ecdc, npy, npz, wav; report: html, png; model convert:\n"
+                                 "safetensors, th),"
+                                 " where the name of the output does not tell"},
     {"overwrite", 'f', NULL, "replace existing outputs"},
     {"track", OPT_TRACK, "N", "audio track of the (first) input, counted from 0; ecdc info lists them\n"
                               "(default: the one that FFmpeg holds to be the best)"},
@@ -39,7 +41,7 @@ static const struct option_row rows[] = {
     {"model", 'm', "MODEL", "default, a directory, a .safetensors or .th file, a hub name such as\n"
                             "facebook/encodec_24khz (downloaded once), random:encodec_24khz\n"
                             "(default: default)"},
-    {"bandwidth", 'b', "KBPS", "1.5, 3, 6, 12 or 24 (default: 3)"},
+    {"bandwidth", 'b', "KBPS", "1.5, 3, 6, 12 or 24 (default: 3); report: one or several, as in 1.5,6"},
     {"codebooks", OPT_CODEBOOKS, "K", "only the first K codebooks of the bandwidth"},
     {"tr", OPT_TR, "SECONDS", "repetition time, a decimal or a fraction such as 2/3 (default: 1.5;\n"
                       "fmri restore: as the series' description has it)"},
@@ -149,6 +151,23 @@ static bool parse_shard(const char *text, int *shard, int *n_shards) {
     return true;
 }
 
+/* One number, or several with commas between them. */
+static bool parse_bandwidths(const char *text, struct options *o) {
+    char *list = ecdc_strdup(text);
+    bool good = list != NULL;
+    o->n_bandwidths = 0;
+    for (char *part = list, *comma; good && part; part = comma) {
+        comma = strchr(part, ',');
+        if (comma)
+            *comma++ = 0;
+        good = o->n_bandwidths < ECDC_MAX_BANDWIDTHS && parse_number(part, &o->bandwidths_kbps[o->n_bandwidths]);
+        o->n_bandwidths++;
+    }
+    free(list);
+    o->bandwidth_kbps = o->bandwidths_kbps[0];
+    return good;
+}
+
 /* The index of text in a list of names, -1 for none. */
 static int choose(const char *text, const char *const *names, int n) {
     for (int i = 0; i < n; i++)
@@ -157,7 +176,7 @@ static int choose(const char *text, const char *const *names, int n) {
     return -1;
 }
 
-static const char *const formats[] = {"ecdc", "npy", "npz", "wav"}, *const weight_formats[] = {"safetensors", "th"},
+static const char *const formats[] = {"ecdc", "npy", "npz", "wav", "html", "png"}, *const weight_formats[] = {"safetensors", "th"},
     *const dtypes[] = {"int64", "int16", "float32", "float16"};
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 static const char *const cpus[] = {"auto", "reference", "avx2", "avx512", "neon"}; /* in the order of ecdc_cpu */
@@ -195,13 +214,13 @@ static int set(struct options *o, int key, const char *v) {
         o->model_given = true;
         break;
     case 'b':
-        if (!parse_number(v, &o->bandwidth_kbps))
+        if (!parse_bandwidths(v, o))
             return bad_value("bandwidth", v, "a number of kbps such as 1.5, 3, 6, 12 or 24");
         o->bandwidth_given = true;
         break;
     case OPT_FORMAT:
         if (choose(v, formats, N_FORMATS) < 0 && choose(v, weight_formats, 2) < 0)
-            return bad_value("format", v, "ecdc, npy, npz or wav; for model convert safetensors or th");
+            return bad_value("format", v, "ecdc, npy, npz or wav; for report html or png; for model convert safetensors or th");
         o->format = v;
         break;
     case OPT_JSON: o->json = true; break;
@@ -308,8 +327,8 @@ static int set(struct options *o, int key, const char *v) {
 }
 
 int options_parse(const struct command *command, int argc, char **argv, struct options *o) {
-    *o = (struct options){.model = "default", .bandwidth_kbps = 3, .tr = "1.5", .max_trs = -1, .track = -1,
-                          .seconds = 20, .repeats = 5, .shard = 1, .n_shards = 1};
+    *o = (struct options){.model = "default", .bandwidth_kbps = 3, .bandwidths_kbps = {3}, .n_bandwidths = 1, .tr = "1.5",
+                          .max_trs = -1, .track = -1, .seconds = 20, .repeats = 5, .shard = 1, .n_shards = 1};
     struct option known[MAX_OPTIONS] = {{0}};
     char letters[2 * MAX_OPTIONS + 2] = ":", *letter = letters + 1;
     size_t n = 0;
@@ -354,6 +373,8 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
     if (takes(command, "output") && !o->output)
         return report_usage("%s: -o FILE is missing; usage: ecdc %s [OPTION ...] %s", command->name, command->name,
                             command->arguments);
+    if (o->n_bandwidths > 1 && !command->many_bandwidths)
+        return report_usage("%s: one --bandwidth is needed, not %d", command->name, o->n_bandwidths);
     if (o->json && o->output && !strcmp(o->output, "-"))
         return report_usage("%s: -o - and --json would both write to standard output", command->name);
     return EXIT_DONE;

@@ -1161,6 +1161,62 @@ ECDC_API void ecdc_autoencoder_get_info(const ecdc_autoencoder *autoencoder, ecd
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_autoencoder_run(ecdc_autoencoder *autoencoder, const int64_t *codes, size_t n_trs,
                                                           int64_t *result, float *bottleneck, float *logits, ecdc_error *err);
 
+/* --------------------------------------------------------------------------------------------- report --- */
+
+/** What ecdc_report writes. */
+typedef enum ecdc_report_format {
+    ECDC_REPORT_HTML = 0, /**< a page of its own: pictures, codes, table of TRs, measures, players */
+    ECDC_REPORT_PNG = 1   /**< its figure alone: waveforms, spectrograms, codes */
+} ecdc_report_format;
+
+/** How a report is made. Start from ecdc_default_report_settings(), as with ecdc_settings. */
+typedef struct ecdc_report_settings {
+    int n_bandwidths;                              /**< 1 ... ECDC_MAX_BANDWIDTHS; default 1 */
+    double bandwidths_kbps[ECDC_MAX_BANDWIDTHS];   /**< the model's, each at most once; default 3.0 */
+    const char *tr;                                /**< as in ecdc_tr_grid_init; default "1.5" */
+    ecdc_alignment alignment;                      /**< default ECDC_ALIGN_GIBLET */
+    ecdc_report_format format;                     /**< default ECDC_REPORT_HTML */
+    int overwrite;                                 /**< 1: replace an output that exists; default 0: ECDC_E_EXISTS */
+    const char *title;                             /**< default NULL: the name of the input */
+    int n_threads;                                 /**< as in ecdc_settings */
+    ecdc_cpu cpu;                                  /**< as in ecdc_settings */
+    ecdc_reader_settings input;                    /**< track, partial_input and stop; rate and channels are the model's */
+    /** As the sound goes by: seconds done, and what the input claims to have (0: nothing). On the calling thread, with
+     *  input.stop_context. Default NULL. */
+    void (*progress)(void *context, double done_s, double duration_hint_s);
+    int reserved[8];                               /**< for later fields: 0 */
+} ecdc_report_settings;
+
+ECDC_API ecdc_report_settings ecdc_default_report_settings(void);
+
+/** What a report says in numbers. */
+typedef struct ecdc_report_result {
+    int64_t n_samples, n_frames, n_trs;         /**< samples at the model's rate; whole TRs */
+    int sampling_rate_hz;                       /**< the model's */
+    int n_bandwidths;                           /**< as in the settings, as is their order */
+    double bandwidths_kbps[ECDC_MAX_BANDWIDTHS];
+    ecdc_metrics metrics[ECDC_MAX_BANDWIDTHS];  /**< of the reconstruction at each bandwidth against the mono sound read */
+    ecdc_reader_info input;                     /**< what the reader mended; broken_off is NULL */
+    char broken_off[1000];                      /**< with partial_input: how the input broke off; "": it did not */
+    uint64_t n_bytes;                           /**< of the report */
+    int reserved[8];
+} ecdc_report_result;
+
+/** Reads a sound, encodes it, decodes it at each bandwidth, and writes a report. The page needs no other file and no network.
+ *  Its sound is AAC in MP4, original and reconstruction as the two channels of one file, so that a player changes between them at
+ *  the same sample: 16 kB of page per second and bandwidth. Pictures are at most 4 MB each, whatever the length. Memory: 3 MB per
+ *  bandwidth and the codes (150 bytes per codebook and second), next to what encoder and decoders take; the sound waits in
+ *  unlinked temporary files ($TMPDIR or /tmp).
+ *  @param input     as in ecdc_reader_open
+ *  @param output    a path, or "-" for standard output; complete, or not there at all
+ *  @param settings  NULL for the defaults
+ *  @param result    NULL: not wanted
+ *  Fails with ECDC_E_ARGUMENT (a setting), ECDC_E_UNSUPPORTED (a model with chunks, which has no frame grid; a rate or an
+ *  FFmpeg without AAC), ECDC_E_EXISTS, ECDC_E_IO, ECDC_E_STOPPED, and as ecdc_reader_open and ecdc_reader_read do. */
+ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_report(const ecdc_model *model, const char *input, const char *output,
+                                                 const ecdc_report_settings *settings, ecdc_report_result *result,
+                                                 ecdc_error *err);
+
 #ifdef __cplusplus
 }
 #endif

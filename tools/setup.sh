@@ -4,6 +4,7 @@ BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libavformat-dev libav
  libssl-dev libzip-dev zlib1g-dev libcurl4-openssl-dev"
 TEST_PACKAGES="libcmocka-dev ffmpeg python3-numpy python3-pandas python3-pytest"
 PEER_PACKAGES="python3-venv"
+BROWSER_PACKAGES="chromium" # shows the page of ecdc report to the tests
 CLANG_PACKAGES="clang"
 SANITIZE_PACKAGES="valgrind"
 LONG_PACKAGES="slurmctld slurmd slurm-client munge"

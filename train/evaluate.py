@@ -26,13 +26,33 @@ def run(*words):
     subprocess.run([str(w) for w in words], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
+def prepare(path, source):
+    """The sound that the model is given: mono (the mean of stereo, not FFmpeg's louder sum of floats) at its rate, as a WAV file.
+    Its samples."""
+    run("ffmpeg", "-v", "error", "-y", "-i", path, "-ac", 1, "-af", f"aresample={RATE_HZ}:resampler=soxr:rematrix_maxval=1",
+        "-c:a", "pcm_f32le", source)
+    return soundfile.read(source, dtype="float64")[0]
+
+
 def measures(reference, decoded):
     """(STOI, SNR in dB, PESQ) of float signals at RATE_HZ, cut to the shorter."""
+    m = all_measures(reference, decoded)
+    return m["STOI"], m["SNR, dB"], m["PESQ"]
+
+
+def all_measures(reference, decoded):
     n = min(len(reference), len(decoded))
     x, y = reference[:n], decoded[:n]
-    snr_db = 10 * np.log10(np.sum(x**2) / np.sum((x - y) ** 2))
+    centred = x - x.mean()
+    target = (y - y.mean()) @ centred / (centred @ centred) * centred
     narrow = [soxr.resample(s, RATE_HZ, 16000) for s in (x, y)]
-    return pystoi.stoi(x, y, RATE_HZ), snr_db, pesq.pesq(16000, *narrow, "wb")
+    return {"STOI": pystoi.stoi(x, y, RATE_HZ), "ESTOI": pystoi.stoi(x, y, RATE_HZ, extended=True),
+            "PESQ": pesq.pesq(16000, *narrow, "wb"), "SNR, dB": ratio_db(x, x - y),
+            "SI-SDR, dB": ratio_db(target, y - y.mean() - target)}
+
+
+def ratio_db(signal, noise):
+    return 10 * np.log10(np.sum(signal**2) / np.sum(noise**2))
 
 
 def through_ecdc(arguments, source, folder, kbps):
@@ -66,10 +86,8 @@ def main():
     print("|" + "---|" * (len(BANDWIDTHS_KBPS) + 1))
     with tempfile.TemporaryDirectory() as folder:
         for path in arguments.recordings:
-            source = os.path.join(folder, "source.wav") # what the model is given: mono at its rate
-            run("ffmpeg", "-v", "error", "-y", "-i", path, "-ac", 1, "-af", "aresample=resampler=soxr", "-ar", RATE_HZ,
-                "-c:a", "pcm_f32le", source)
-            reference = soundfile.read(source, dtype="float64")[0]
+            source = os.path.join(folder, "source.wav")
+            reference = prepare(path, source)
             results = []
             for kbps in BANDWIDTHS_KBPS:
                 codes, decoded = through_ecdc(arguments, source, folder, kbps)

@@ -23,11 +23,13 @@ PART_FILM, PART_MASK, PART_SCAN = range(3)
 PART_FRESH, PART_MISSING, PART_STALE, PART_DAMAGED = range(4)
 BUILD_FILM, BUILD_SCANS = 1, 2
 NIFTI_TYPES = {"uint8": 2, "int16": 4, "float32": 16, "float64": 64}  # ecdc_nifti_type, those that are written
+REPORT_FORMATS = {".html": 0, ".png": 1}  # ecdc_report_format, by the name's ending
 HRFS = {"none": 0, "causal": 1, "giblet": 2, "giblet-doc": 3}  # ecdc_hrf
 
 STOP_FUNCTION = ctypes.CFUNCTYPE(c_int, c_void_p)
 PROGRESS_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_uint64, c_uint64)
 SHARE_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_double)
+REPORT_PROGRESS_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_double, c_double)
 WAITING_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_char_p, c_double)
 NOTE_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_char_p)
 WORK_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, c_char_p, c_double, c_double)
@@ -158,6 +160,18 @@ class PartInfo(ctypes.Structure):
                 ("reserved", c_int * 8)]
 
 
+class ReportSettings(ctypes.Structure):
+    _fields_ = [("n_bandwidths", c_int), ("bandwidths_kbps", c_double * MAX_BANDWIDTHS), ("tr", c_char_p), ("alignment", c_int),
+                ("format", c_int), ("overwrite", c_int), ("title", c_char_p), ("n_threads", c_int), ("cpu", c_int),
+                ("input", ReaderSettings), ("progress", REPORT_PROGRESS_FUNCTION), ("reserved", c_int * 8)]
+
+
+class ReportResult(ctypes.Structure):
+    _fields_ = [("n_samples", c_int64), ("n_frames", c_int64), ("n_trs", c_int64), ("sampling_rate_hz", c_int),
+                ("n_bandwidths", c_int), ("bandwidths_kbps", c_double * MAX_BANDWIDTHS), ("metrics", Metrics * MAX_BANDWIDTHS),
+                ("input", ReaderInfo), ("broken_off", c_char * 1000), ("n_bytes", c_uint64), ("reserved", c_int * 8)]
+
+
 STRUCTS: dict[str, type[ctypes.Structure]] = {
     "ecdc_error": Error, "ecdc_model_info": ModelInfo, "ecdc_settings": Settings, "ecdc_reader_info": ReaderInfo,
     "ecdc_reader_settings": ReaderSettings, "ecdc_tr_grid": TrGrid, "ecdc_row_shape": RowShape, "ecdc_row_info": RowInfo,
@@ -167,6 +181,7 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "ecdc_extraction": Extraction, "ecdc_nifti_settings": NiftiSettings,
     "ecdc_listener": Listener, "ecdc_study_settings": StudySettings, "ecdc_study_info": StudyInfo,
     "ecdc_study_subject": StudySubject, "ecdc_part_info": PartInfo,
+    "ecdc_report_settings": ReportSettings, "ecdc_report_result": ReportResult,
 }
 HANDLES = ("ecdc_model", "ecdc_encoder", "ecdc_decoder", "ecdc_reader", "ecdc_row_maker", "ecdc_row_placer", "ecdc_mel", "ecdc_mel_inverse",
            "ecdc_nifti", "ecdc_mask", "ecdc_nifti_writer", "ecdc_study")
@@ -274,6 +289,8 @@ void ecdc_study_get_info(const ecdc_study *study, ecdc_study_info *info);
 ecdc_status ecdc_study_get_subject(const ecdc_study *study, int64_t index, ecdc_study_subject *subject, ecdc_error *err);
 ecdc_status ecdc_study_look(const ecdc_study *study, ecdc_part part, int64_t subject, ecdc_part_info *info, ecdc_error *err);
 ecdc_status ecdc_study_build(const ecdc_study *study, int parts, int *n_made, ecdc_error *err);
+ecdc_report_settings ecdc_default_report_settings(void);
+ecdc_status ecdc_report(const ecdc_model *model, const char *input, const char *output, const ecdc_report_settings *settings, ecdc_report_result *result, ecdc_error *err);
 """
 
 

@@ -11,6 +11,7 @@ OPTIONS = {  # every option of every command, as the manual has them
                 "mode per-frame hrf dtype threads precision cpu json",
     "reconstruct": "output format overwrite model force bandwidth codebooks tr layout alignment as-giblet float rescale "
                    "threads precision cpu json",
+    "report": "output format overwrite track partial-input model bandwidth tr alignment threads precision cpu json",
     "compare": "track partial-input json",
     "info": "track partial-input tr json",
     "model": "format overwrite dtype python audio threads cpu json",
@@ -102,13 +103,14 @@ def test_arguments(ecdc, args, says):
 @pytest.mark.parametrize("option, value, allowed", [
     ("-b", "abc", "--bandwidth abc: allowed is a number of kbps such as 1.5, 3"),
     ("-b", "", "--bandwidth : allowed is"), ("-b", "0", "--bandwidth 0: allowed is"), ("-b", "-3", "--bandwidth -3"),
+    ("-b", "3,", "--bandwidth 3,: allowed is"), ("-b", "3,x", "--bandwidth 3,x"), ("-b", "1.5,3", "features: one --bandwidth is needed, not 2"),
     ("-b", "nan", "--bandwidth nan"), ("-b", "inf", "--bandwidth inf"), ("-b", "3kbps", "--bandwidth 3kbps"),
     ("--threads", "0", "--threads 0: allowed is 1 to 256"), ("--threads", "257", "--threads 257"),
     ("--threads", "-1", "--threads -1"), ("--threads", "two", "--threads two"), ("--threads", "1.5", "--threads 1.5"),
     ("--threads", "99999999999999999999", "--threads 99999999999999999999"),
     ("--cpu", "mmx", "--cpu mmx: allowed is auto, avx512, avx2, neon or reference"),
     ("--precision", "f16", "--precision f16: allowed is f32"),
-    ("--format", "mp3", "--format mp3: allowed is ecdc, npy, npz or wav"),
+    ("--format", "mp3", "--format mp3: allowed is ecdc, npy, npz or wav; for report html or png"),
     ("--tr", "0", "--tr: TR '0' is not a positive number of seconds such as 1.5, 0.72 or 2/3"),
     ("--tr", "-1", "TR '-1'"), ("--tr", "nan", "TR 'nan'"), ("--tr", "inf", "TR 'inf'"), ("--tr", "1e9", "TR '1e9'"),
     ("--tr", "", "TR ''"), ("--tr", "1.5s", "TR '1.5s'"), ("--tr", "1/0", "TR '1/0'"), ("--tr", "2/", "TR '2/'"),
