@@ -41,6 +41,7 @@ struct options {
     double seconds;
     int repeats;
     bool profile;
+    uint64_t given; /* a bit for each row of the table of options */
 };
 
 struct command {
@@ -53,6 +54,8 @@ struct command {
 /* Parses argv[1...] for a command. EXIT_DONE, or the status to exit with after a message (EXIT_DONE with o->help after
  * the help text). */
 int options_parse(const struct command *command, int argc, char **argv, struct options *o);
+/* The name of an option that was given and is not in this list (nor quiet or help); NULL: none. */
+const char *option_outside(const struct options *o, const char *allowed);
 /* The format to write: --format, else what the output's name ends in; `allowed` is a list such as "ecdc npy". NULL after a
  * message. */
 const char *output_format(const struct command *command, const struct options *o, const char *allowed);

@@ -72,6 +72,7 @@ static const struct option_row rows[] = {
     {"help", 'h', NULL, "this text"},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
+_Static_assert((int)N_ROWS <= (int)MAX_OPTIONS && MAX_OPTIONS <= 64, "an option for each bit of options.given");
 
 static bool in_list(const char *word, const char *list) {
     size_t n = strlen(word);
@@ -294,6 +295,8 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
             return report_usage("%s: no option %s; ecdc %s --help lists them", command->name,
                                 is_letter ? unknown : argv[optind - 1], command->name);
         }
+        for (size_t i = 0; i < N_ROWS; i++)
+            o->given |= (uint64_t)(rows[i].key == key) << i;
         int status = set(o, key, optarg);
         if (status != EXIT_DONE)
             return status;
@@ -313,6 +316,13 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
     if (o->json && o->output && !strcmp(o->output, "-"))
         return report_usage("%s: -o - and --json would both write to standard output", command->name);
     return EXIT_DONE;
+}
+
+const char *option_outside(const struct options *o, const char *allowed) {
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (o->given >> i & 1 && !in_list(rows[i].name, allowed) && !in_list(rows[i].name, "quiet help"))
+            return rows[i].name;
+    return NULL;
 }
 
 const char *output_format(const struct command *command, const struct options *o, const char *allowed) {
