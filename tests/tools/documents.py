@@ -47,7 +47,8 @@ class Page:
     def __init__(self, name, cwd, hub):
         self.name, self.cwd, self.varies, self.python = name, cwd, [], None
         (cwd / "build").mkdir()
-        (cwd / "build" / "ecdc").symlink_to(run.BINARY)
+        for program in ("ecdc", "encode_film"):
+            (cwd / "build" / program).symlink_to(run.BINARY.parent / program)
         (cwd / "bin").mkdir()
         (cwd / "bin" / "python3").symlink_to(sys.executable)
         for folder in ("audio", "examples"):
