@@ -63,7 +63,7 @@ def make(root, code):
     intro, rest = text[2:].split("*/\n#ifndef", 1)
     intro = re.sub(r"^(INTRODUCTION|CONVENTIONS)$", lambda m: f"## {m[0].capitalize()}", _plain(intro), flags=re.M)
     title, intro = intro.split("\n", 1)
-    body = [f"<h1>C: <code>ecdc.h</code></h1><p>{html.escape(title.strip())}. Made from <code>include/ecdc.h</code>.</p>"]
+    body = [f"<h1>C: <code>ecdc.h</code></h1><p>{html.escape(title.strip().rstrip('.'))}. Made from <code>include/ecdc.h</code>.</p>"]
     intro = re.sub(r"(?:^    .*\n|^\n(?=    ))+", lambda m: "\n```c\n" + re.sub(r"^    ", "", m[0], flags=re.M).strip("\n") + "\n```\n", intro,
                    flags=re.M)
     converted = markdown.Markdown(extensions=["fenced_code", "codehilite", "sane_lists", "toc"],
@@ -74,8 +74,8 @@ def make(root, code):
     pieces = SECTION.split(rest)
     for section, content in [("version", pieces[0]), *zip(pieces[1::2], pieces[2::2])]:
         anchor = "section-" + re.sub(r"\W+", "-", section.lower())
-        toc.append((2, anchor, section.capitalize()))
-        body.append(f'<h2 id="{anchor}">{html.escape(section.capitalize())}</h2>')
+        toc.append((2, anchor, section[0].upper() + section[1:]))
+        body.append(f'<h2 id="{anchor}">{html.escape(section[0].upper() + section[1:])}</h2>')
         for comment, declarations in _declarations(content):
             declarations = [d for d in declarations if _name(d) and _name(d) not in ("ECDC_API", "ECDC_MUST_CHECK", "ECDC_H")]
             if not declarations:

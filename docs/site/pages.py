@@ -154,8 +154,9 @@ class Site:
             to.parent.mkdir(parents=True, exist_ok=True)
             base = os.path.relpath(out, to.parent)
             entries = "".join(f'<li><a href="#{anchor}">{name}</a></li>' for level, anchor, name in toc if level == 2)
-            page = {"title": title, "base": base, "menu": self._menu(path), "body": self._relink(path, body),
-                    "toc": f"<nav class='toc'><p>On this page</p><ul>{entries}</ul></nav>" if entries.count("<li>") > 2 else ""}
+            if entries.count("<li>") > 2:
+                body = body.replace("</h1>", f'</h1><nav class="toc" aria-label="On this page"><p>On this page</p><ul>{entries}</ul></nav>', 1)
+            page = {"title": title, "base": base, "menu": self._menu(path), "body": self._relink(path, body)}
             to.write_text(re.sub(r"\{\{(\w+)\}\}", lambda m: page[m.group(1)], self.template))
         for path in self.assets:
             (out / path).parent.mkdir(parents=True, exist_ok=True)
