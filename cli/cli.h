@@ -67,8 +67,8 @@ struct command {
 /* Parses argv[1...] for a command. EXIT_DONE, or the status to exit with after a message (EXIT_DONE with o->help after
  * the help text). */
 int options_parse(const struct command *command, int argc, char **argv, struct options *o);
-/* The first option on the command line that neither the command nor the list `also` takes; NULL for none. */
-const char *option_not_of(const struct options *o, const struct command *command, const char *also);
+/* The name of an option that was given and is in neither of these lists (nor quiet or help); NULL: none. */
+const char *option_outside(const struct options *o, const char *allowed, const char *also);
 /* The format to write: --format, else what the output's name ends in; `allowed` is a list such as "ecdc npy". NULL after a
  * message. */
 const char *output_format(const struct command *command, const struct options *o, const char *allowed);

@@ -20,7 +20,7 @@ static int choose_task(struct batch *b) {
         b->task = &command_encode;
     else
         return report_usage("batch: %s: files become features (the default) or encode makes codes of them", word);
-    const char *option = option_not_of(o, b->task, own_options);
+    const char *option = option_outside(o, b->task->options, own_options);
     if (option)
         return report_usage("batch: %s takes no --%s", word, option);
     bool encode = b->task == &command_encode;

@@ -105,6 +105,8 @@ static int run(const struct options *o) {
     struct pair p = {0};
     ecdc_metrics metrics;
     ecdc_error err;
+    if (!strcmp(o->arguments[0], "-") && !strcmp(o->arguments[1], "-"))
+        return report_usage("compare - -: standard input can be only one of the two sounds");
     ecdc_status status = compare(&p, o, &metrics, &err);
     if (status == ECDC_OK) {
         if (isnan(metrics.stoi))

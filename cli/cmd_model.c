@@ -118,18 +118,28 @@ static int convert(const struct options *o) {
     return status == ECDC_OK ? EXIT_DONE : report_error(&err);
 }
 
+static const struct {
+    const char *name;
+    int n_arguments;
+    const char *options; /* of command_model's, those that mean something here */
+    int (*run)(const struct options *o);
+} actions[] = {
+    {"list", 1, "json", list},
+    {"path", 2, "json", path},
+    {"fetch", 2, "json", fetch},
+    {"convert", 3, "format overwrite dtype json", convert},
+    {"verify", 2, "python audio threads cpu json", verify_model},
+};
+
 static int run(const struct options *o) {
-    const char *what = o->arguments[0];
-    if (!strcmp(what, "list") && o->n_arguments == 1)
-        return list(o);
-    if (!strcmp(what, "path") && o->n_arguments == 2)
-        return path(o);
-    if (!strcmp(what, "fetch") && o->n_arguments == 2)
-        return fetch(o);
-    if (!strcmp(what, "convert") && o->n_arguments == 3)
-        return convert(o);
-    if (!strcmp(what, "verify") && o->n_arguments == 2)
-        return verify_model(o);
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+        if (strcmp(o->arguments[0], actions[i].name) != 0 || o->n_arguments != actions[i].n_arguments)
+            continue;
+        const char *other = option_outside(o, actions[i].options, "");
+        if (other)
+            return report_usage("model %s: no option --%s; ecdc model --help says which has it", actions[i].name, other);
+        return actions[i].run(o);
+    }
     return report_usage("usage: ecdc model list | path MODEL | fetch NAME | convert MODEL DIR | verify MODEL");
 }
 
@@ -138,7 +148,8 @@ const struct command command_model = {
     .arguments = "list | path MODEL | fetch NAME | convert MODEL DIR | verify MODEL",
     .summary = "list: models that are here. fetch: one from the Hugging Face hub. convert: any of them as config.json +\n"
                "model.safetensors (for transformers) or + checkpoint.th (for facebookresearch/encodec). verify: compares codes\n"
-               "and sound with transformers on the same weights.",
+               "and sound with transformers on the same weights. --format, --dtype and -f are convert's; --python, --audio,\n"
+               "--threads and --cpu are verify's.",
     .options = "format overwrite dtype python audio threads cpu json",
     .min_arguments = 1,
     .max_arguments = 3,

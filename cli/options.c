@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "cli.h"
 
-enum { FIRST_LONG = 256, MAX_OPTIONS = 50, GRID_FRAME_RATE = 75 };
+enum { FIRST_LONG = 256, MAX_OPTIONS = 64, GRID_FRAME_RATE = 75 };
 
 struct option_row {
     const char *name;
@@ -88,7 +88,7 @@ static const struct option_row rows[] = {
     {"help", 'h', NULL, "this text"},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
-_Static_assert(N_ROWS < 64, "options.given has a bit for each");
+_Static_assert((int)N_ROWS <= (int)MAX_OPTIONS && MAX_OPTIONS <= 64, "an option for each bit of options.given");
 
 static bool in_list(const char *word, const char *list) {
     size_t n = strlen(word);
@@ -189,13 +189,6 @@ static void note_given(struct options *o, int key) {
     for (size_t i = 0; i < N_ROWS; i++)
         if (rows[i].key == key)
             o->given |= (uint64_t)1 << i;
-}
-
-const char *option_not_of(const struct options *o, const struct command *command, const char *also) {
-    for (size_t i = 0; i < N_ROWS; i++)
-        if (o->given >> i & 1 && !takes(command, rows[i].name) && !in_list(rows[i].name, also))
-            return rows[i].name;
-    return NULL;
 }
 
 static int set(struct options *o, int key, const char *v) {
@@ -378,6 +371,14 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
     if (o->json && o->output && !strcmp(o->output, "-"))
         return report_usage("%s: -o - and --json would both write to standard output", command->name);
     return EXIT_DONE;
+}
+
+const char *option_outside(const struct options *o, const char *allowed, const char *also) {
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (o->given >> i & 1 && !in_list(rows[i].name, allowed) && !in_list(rows[i].name, also) &&
+            !in_list(rows[i].name, "quiet help"))
+            return rows[i].name;
+    return NULL;
 }
 
 const char *output_format(const struct command *command, const struct options *o, const char *allowed) {

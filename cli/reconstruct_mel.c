@@ -6,15 +6,12 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "features/mel_rows.h"
-#include "json_out.h"
-#include "media/wav.h"
-#include "progress.h"
 #include "reconstruct_modes.h"
+#include "sound_out.h"
 
 enum { BLOCK = 8192 };
 
-static const float RESCALED_PEAK = 0.99f; /* as for codes */
-static const float LOUDEST_DB = 200;      /* nothing that was sound is louder */
+static const float LOUDEST_DB = 200; /* nothing that was sound is louder */
 
 struct mel_in {
     const struct options *o;
@@ -30,10 +27,7 @@ struct mel_in {
     float *samples;       /* BLOCK */
     int64_t next_frame;
     ecdc_mel_inverse *inverse;
-    struct output *output;
-    struct wav_writer *wav;
-    int64_t written;
-    float peak, gain;
+    struct sound_out out;
 };
 
 /* ----------------------------------------------------------------------------------------------- parameters --- */
@@ -105,18 +99,10 @@ static ecdc_status find_length(struct mel_in *in, const struct sidecar *s, ecdc_
 
 /* ------------------------------------------------------------------------------------------------- the sound --- */
 
-/* Takes what is ready: measures it or, where there is a file, writes it. */
 static ecdc_status drain(struct mel_in *in, ecdc_error *err) {
     ecdc_status status = ECDC_OK;
-    for (size_t n; status == ECDC_OK && (n = ecdc_mel_inverse_pull(in->inverse, in->samples, BLOCK)) > 0;) {
-        for (size_t i = 0; i < n; i++) {
-            in->peak = fmaxf(in->peak, fabsf(in->samples[i]));
-            in->samples[i] *= in->gain;
-        }
-        in->written += (int64_t)n;
-        if (in->wav)
-            status = wav_write(in->wav, in->samples, n, err);
-    }
+    for (size_t n; status == ECDC_OK && (n = ecdc_mel_inverse_pull(in->inverse, in->samples, BLOCK)) > 0;)
+        status = sound_out_write(&in->out, in->samples, n, err);
     return status;
 }
 
@@ -149,85 +135,40 @@ static ecdc_status push_row(struct mel_in *in, int64_t i, ecdc_error *err) {
     return status;
 }
 
-static ecdc_status pass(struct mel_in *in, const char *what, ecdc_error *err) {
-    struct progress progress;
-    progress_start(&progress, in->o, what, (double)in->n_samples / in->settings.sampling_rate_hz);
-    in->written = in->next_frame = 0;
+static ecdc_status pass(void *context, struct sound_out *out, ecdc_error *err) {
+    struct mel_in *in = context;
+    (void)out; /* in->out */
+    in->next_frame = 0;
     ecdc_mel_inverse_free(in->inverse);
     in->inverse = NULL;
     ecdc_status status = ecdc_mel_inverse_new(&in->settings, &in->inverse, err);
     if (status == ECDC_OK)
         status = npy_seek(in->npy, 0, err);
-    for (int64_t i = 0; status == ECDC_OK && i < in->n_trs; i++) {
+    for (int64_t i = 0; status == ECDC_OK && i < in->n_trs; i++)
         status = interrupted() ? fail_interrupted(err) : push_row(in, i, err);
-        progress_show(&progress, (double)in->written / in->settings.sampling_rate_hz);
-    }
     if (status == ECDC_OK)
         status = ecdc_mel_inverse_finish(in->inverse, in->n_samples, err);
-    if (status == ECDC_OK)
-        status = drain(in, err);
-    progress_end(&progress);
-    return status;
-}
-
-static void report(const struct mel_in *in, double wall_s) {
-    double audio_s = (double)in->written / in->settings.sampling_rate_hz;
-    int64_t clipped = wav_clipped(in->wav);
-    if (clipped)
-        report_note(in->o, "%s: %lld of %lld samples were clipped (peak %.2f); -r rescales instead, --float keeps them",
-                    in->o->output, (long long)clipped, (long long)in->written, (double)in->peak);
-    if (in->o->json) {
-        cJSON *json = cJSON_CreateObject();
-        cJSON_AddStringToObject(json, "output", in->o->output);
-        json_put_integer(json, "samples", in->written);
-        json_put_integer(json, "sampling_rate", in->settings.sampling_rate_hz);
-        json_put_integer(json, "clipped", clipped);
-        json_put_number(json, "peak", (double)in->peak);
-        json_put_number(json, "gain", (double)in->gain);
-        json_put_speed(json, audio_s, wall_s);
-        json_print(json);
-    } else {
-        report_note(in->o, "%s: %.2f s of sound in %.2f s", in->o->output, audio_s, wall_s);
-    }
+    return status == ECDC_OK ? drain(in, err) : status;
 }
 
 static ecdc_status write_sound(struct mel_in *in, ecdc_error *err) {
-    ecdc_status status = output_open(in->o->output, in->o->overwrite, false, &in->output, err);
-    if (status == ECDC_OK && in->o->rescale) {
-        status = pass(in, "measuring", err);
-        if (in->peak > RESCALED_PEAK)
-            in->gain = RESCALED_PEAK / in->peak;
-    }
-    if (status == ECDC_OK)
-        status = wav_open(in->output, in->settings.sampling_rate_hz, 1, in->o->float_samples, in->n_samples, &in->wav, err);
-    if (status == ECDC_OK)
-        status = pass(in, "decoding", err);
-    if (status == ECDC_OK)
-        status = wav_finish(in->wav, err);
-    if (status == ECDC_OK) {
-        struct output *output = in->output;
-        in->output = NULL; /* output_commit frees it */
-        status = output_commit(output, err);
-    }
-    return status;
+    in->row = ecdc_alloc_array((size_t)in->grid.n_mels * in->columns, sizeof *in->row);
+    in->frame = ecdc_alloc_array((size_t)in->grid.n_mels, sizeof *in->frame);
+    in->samples = ecdc_alloc_floats(BLOCK);
+    if (!in->row || !in->frame || !in->samples)
+        return ecdc_fail_memory(err, "a row");
+    ecdc_status status = sound_out_open(&in->out, in->o, in->settings.sampling_rate_hz, 1, in->n_samples, err);
+    return status == ECDC_OK ? sound_out_make(&in->out, pass, in, err) : status;
 }
 
 ecdc_status reconstruct_mel(const struct options *o, const struct sidecar *sidecar, struct npy_reader *npy, ecdc_error *err) {
-    double start_s = now_s();
-    struct mel_in in = {.o = o, .path = o->arguments[0], .npy = npy, .gain = 1};
+    struct mel_in in = {.o = o, .path = o->arguments[0], .npy = npy};
     ecdc_status status = find_parameters(&in, sidecar, err);
     if (status == ECDC_OK)
         status = find_length(&in, sidecar, err);
-    if (status == ECDC_OK) {
-        in.row = ecdc_alloc_array((size_t)in.grid.n_mels * in.columns, sizeof *in.row);
-        in.frame = ecdc_alloc_array((size_t)in.grid.n_mels, sizeof *in.frame);
-        in.samples = ecdc_alloc_floats(BLOCK);
-        status = in.row && in.frame && in.samples ? write_sound(&in, err) : ecdc_fail_memory(err, "a row");
-    }
     if (status == ECDC_OK)
-        report(&in, now_s() - start_s);
-    wav_free(in.wav);
-    output_discard(in.output);
+        status = write_sound(&in, err);
+    sound_out_free(&in.out);
     ecdc_mel_inverse_free(in.inverse);
     free(in.row);
     free(in.frame);

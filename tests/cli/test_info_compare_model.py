@@ -216,6 +216,11 @@ def test_compare_refuses_what_it_cannot_measure(ecdc):
     ecdc.refuses("compare", "good.wav", "good.wav", env={"TMPDIR": "nowhere"}, says="a temporary file in nowhere for STOI")
 
 
+def test_compare_reads_standard_input_once(ecdc, sounds):
+    ecdc.refuses("compare", "-", "-", status=2, says="standard input can be only one of the two sounds",
+                 stdin=sounds["short.wav"].read_bytes())
+
+
 def test_compare_needs_two_sounds(ecdc, sounds):
     ecdc.refuses("compare", sounds["short.wav"], status=2, says="usage: ecdc compare")
     ecdc.refuses("compare", sounds["short.wav"], "none.wav", says="none.wav: No such file")
@@ -338,3 +343,11 @@ def test_published_model_that_is_not_cached(ecdc, sounds):
                                   ("fetch", "a/b", "c")])
 def test_model_usage(ecdc, args):
     ecdc.refuses("model", *args, status=2, says="usage: ecdc model")
+
+
+@pytest.mark.parametrize("args, option", [(("list",), "--threads"), (("path", "default"), "--cpu"), (("fetch", "a/b"), "--python"),
+                                          (("convert", "default", "copy"), "--audio"), (("list",), "--overwrite"),
+                                          (("verify", "default"), "--dtype")])
+def test_each_action_of_model_has_its_own_options(ecdc, args, option):
+    value = {"--threads": ["2"], "--cpu": ["auto"], "--python": ["python3"], "--audio": ["x.wav"], "--overwrite": [], "--dtype": ["float16"]}
+    ecdc.refuses("model", *args, option, *value[option], status=2, says=f"model {args[0]}: no option {option}; ecdc model --help")

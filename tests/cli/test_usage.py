@@ -36,6 +36,8 @@ def test_help(ecdc):
         assert r.stderr == "" and r.text.startswith("usage: ecdc COMMAND ")
         for command in OPTIONS:
             assert re.search(rf"^  {command} +\S", r.text, re.M), command
+        listing = r.text.split("\n\n")[2].splitlines()
+        assert all(re.match(r"  [a-z]+ +\S| {15}\S", line) for line in listing), "what goes on stands below what it belongs to"
 
 
 def test_version(ecdc):
