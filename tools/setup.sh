@@ -2,7 +2,7 @@
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libavformat-dev libavcodec-dev libavutil-dev libsoxr-dev libcjson-dev
  libssl-dev libzip-dev zlib1g-dev libcurl4-openssl-dev"
-TEST_PACKAGES="libcmocka-dev ffmpeg python3-numpy python3-pandas python3-pytest"
+TEST_PACKAGES="libcmocka-dev ffmpeg python3-numpy python3-pandas python3-pytest g++ man-db"
 PEER_PACKAGES="python3-venv"
 CLANG_PACKAGES="clang"
 SANITIZE_PACKAGES="valgrind"
