@@ -5,7 +5,7 @@
 if(NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR)
   file(GLOB PAGE_SOURCES CONFIGURE_DEPENDS packaging/man/*)
   add_custom_command(OUTPUT man/ecdc.1 DEPENDS ecdc_command ${PAGE_SOURCES} VERBATIM
-    COMMAND ${PROJECT_SOURCE_DIR}/packaging/man/make man $<TARGET_FILE:ecdc_command>)
+    COMMAND ${PROJECT_SOURCE_DIR}/packaging/man/make man ${CMAKE_CROSSCOMPILING_EMULATOR} $<TARGET_FILE:ecdc_command>)
   add_custom_target(man ALL DEPENDS man/ecdc.1)
   install(DIRECTORY ${PROJECT_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT ecdc)
 endif()
@@ -30,3 +30,12 @@ set_target_properties(ecdc_shared PROPERTIES EXPORT_NAME ecdc)
 install(EXPORT ecdcTargets NAMESPACE ecdc:: DESTINATION ${PACKAGE_DIR} COMPONENT libecdc-dev)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/ecdcConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES packaging/ecdcConfig.cmake ${PROJECT_BINARY_DIR}/ecdcConfigVersion.cmake DESTINATION ${PACKAGE_DIR} COMPONENT libecdc-dev)
+
+# A Debian package has its licence below its own name.
+if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+  foreach(component ecdc libecdc libecdc-dev)
+    string(REGEX REPLACE "^libecdc$" "libecdc${PROJECT_VERSION_MAJOR}" package ${component})
+    install(FILES LICENSE DESTINATION share/doc/${package} RENAME copyright COMPONENT ${component})
+  endforeach()
+endif()
+include(packaging/package.cmake)

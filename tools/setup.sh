@@ -6,6 +6,8 @@ TEST_PACKAGES="libcmocka-dev ffmpeg python3-numpy python3-pandas python3-pytest 
 PEER_PACKAGES="python3-venv"
 CLANG_PACKAGES="clang"
 SANITIZE_PACKAGES="valgrind"
+DEB_PACKAGES="dpkg-dev debootstrap"
+AARCH64_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 
 say() { printf '\n== %s\n' "$*"; }
 
