@@ -2,13 +2,15 @@
 
 BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libavformat-dev libavcodec-dev libavutil-dev libsoxr-dev libcjson-dev
  libssl-dev libzip-dev zlib1g-dev libcurl4-openssl-dev"
-TEST_PACKAGES="libcmocka-dev ffmpeg python3-numpy python3-pandas python3-pytest
+TEST_PACKAGES="libcmocka-dev ffmpeg python3-numpy python3-pandas python3-pytest g++ man-db
  python3-markdown python3-pygments"
 PEER_PACKAGES="python3-venv"
 BROWSER_PACKAGES="chromium" # shows the page of ecdc report to the tests
 CLANG_PACKAGES="clang"
 SANITIZE_PACKAGES="valgrind"
 LONG_PACKAGES="slurmctld slurmd slurm-client munge"
+DEB_PACKAGES="dpkg-dev debootstrap"
+AARCH64_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 
 say() { printf '\n== %s\n' "$*"; }
 
