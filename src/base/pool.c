@@ -119,7 +119,7 @@ ecdc_status pool_new(int n_threads, struct pool **out, ecdc_error *err) {
     }
     if (!pool->threads || !pool->taken || pool->n_started != n_threads - 1) {
         pool_free(pool);
-        return ecdc_fail(err, ECDC_E_MEMORY, "cannot start %d threads", n_threads);
+        return ecdc_fail(err, ECDC_E_MEMORY, "cannot start %d threads: there is no memory, or the system allows no more", n_threads);
     }
     *out = pool;
     return ECDC_OK;
