@@ -14,6 +14,7 @@ place of that of codes. It needs PyTorch and runs on a CPU.
 """
 import argparse
 import json
+import math
 import struct
 import time
 from pathlib import Path
@@ -191,11 +192,16 @@ def mixed(codes, share):
     return torch.where((torch.rand(codes.shape) < share) & (codes >= 0) & (others >= 0), others, codes)
 
 
+def learning_rate_at(step, steps, peak):
+    """Up to the peak over the first twentieth of the steps, then down to 0 along a cosine."""
+    warm_up = max(1, steps // 20)
+    return peak * min((step + 1) / warm_up, 0.5 + 0.5 * math.cos(math.pi * max(0, step - warm_up) / max(1, steps - warm_up)))
+
+
 def train(model, loader, steps, learning_rate, mix=0.0, fmri_weight=0.0, report=None, report_every=100,
           clock=time.perf_counter):
-    """AdamW under a cosine; returns the seconds of each step."""
+    """Trains with AdamW; returns the seconds of each step."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.05)
     batches, seconds = iter(()), []
     for step in range(steps):
         batch = next(batches, None)
@@ -210,8 +216,8 @@ def train(model, loader, steps, learning_rate, mix=0.0, fmri_weight=0.0, report=
             loss = loss + fmri_weight * F.mse_loss(model.fmri_head(bottleneck), batch["fmri"])
         optimizer.zero_grad()
         loss.backward()
+        optimizer.param_groups[0]["lr"] = learning_rate_at(step, steps, learning_rate)
         optimizer.step()
-        schedule.step()
         seconds.append(clock() - start)
         if report and ((step + 1) % report_every == 0 or step + 1 == steps):
             report(step + 1, loss.item())
