@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import files
-from run import TINY, check_healthy
+from run import SANITIZED, TINY, check_healthy
 
 FIELDS = ["input", "output", "status", "seconds_audio", "seconds_wall", "reason"]
 
@@ -223,10 +223,10 @@ def test_own_names(ecdc, films):
 
 @pytest.fixture
 def long_films(ecdc):
-    """Twelve of 100 s: time for a signal."""
+    """Twelve of 100 s: time for a signal. With sanitizers everything takes ten times as long."""
     directory = ecdc.cwd / "films"
     directory.mkdir()
-    sound = np.random.default_rng(0).integers(-9999, 9999, 2400000).astype(np.int16)
+    sound = np.random.default_rng(0).integers(-9999, 9999, 24000 * (10 if SANITIZED else 100)).astype(np.int16)
     for i in range(12):
         files.write_wav(directory / f"{i:02}.wav", sound)
     return directory
