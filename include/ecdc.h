@@ -228,7 +228,7 @@ typedef enum ecdc_cpu {
 /** Streams that share what they can. An LSTM needs all its recurrent weights for every frame, 8 MB at full size, more than a
  *  core's cache holds: reading them costs a lone stream a third of its time. Encoders and decoders of one model that are made with
  *  the same group and used by different threads wait for each other there, a few milliseconds, and read them once for four
- *  (bench/run streams: 1.3 times the throughput with 4 streams per core). Codes and samples are the same bits as without.
+ *  (bench/run streams: 1.25 times the throughput with 4 streams per core; fewer than four do not wait). Codes and samples are the same bits as without.
  *  The only handle that any number of threads may use at once; it must outlive the encoders and decoders made with it. */
 typedef struct ecdc_group ecdc_group;
 

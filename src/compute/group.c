@@ -100,9 +100,10 @@ static const struct recurrence *fullest(const ecdc_group *group) {
     return best;
 }
 
-/* The layer to compute now, NULL while it is better to wait. */
+/* The layer to compute now, NULL while it is better to wait. Fewer members than ENOUGH may each have a core to themselves, which
+ * would stand still while one computes for the others. */
 static const struct recurrence *next_layer(const ecdc_group *group, const struct lstm_run *own, bool patient) {
-    if (!patient || waiting_for(group, own->r) >= ENOUGH)
+    if (!patient || group->members < ENOUGH || waiting_for(group, own->r) >= ENOUGH)
         return own->r;
     return group->waiting >= group->members ? fullest(group) : NULL;
 }
