@@ -152,12 +152,13 @@ def film_section(p):
 
 def fmri_section(p):
     study = p["study"]
-    rows = [["zlib alone", spread(p["cpu_s"]["zlib"], " s"), ""],
-            *([what, spread(p["cpu_s"][name], " s"), spread(p["ratio"][name])] for name, what in
+    rows = [["zlib alone", spread(p["wall_s"]["zlib"], " s"), "", spread(p["cpu_s"]["zlib"], " s"), ""],
+            *([what, spread(p["wall_s"][name], " s"), spread(p["wall_ratio"][name]), spread(p["cpu_s"][name], " s"),
+               spread(p["ratio"][name])] for name, what in
               (("series", "`ecdc fmri mask`, `extract`"), ("zscore", "the same with `--zscore`")))]
     return (f"{plural(p['n_subjects'], 'subject')} x {p['n_trs']} TRs, {p['n_voxels']} voxels in the mask, int16, gzip ratio "
-            f"{p['gzip_ratio']:.1f}, files in memory; processor time. zlib alone: what both passes read (the first stops at TR 200), "
-            f"decompressed to nothing.\n\n" + table(["", "processor time", "× zlib"], rows) +
+            f"{p['gzip_ratio']:.1f}, files in memory. zlib alone, on one thread: what both passes read (the first stops at TR 200), "
+            f"decompressed to nothing.\n\n" + table(["", "time", "× zlib", "processor time", "× zlib"], rows) +
             f"\nPeak memory {p['peak_mb']:.0f} MB; the series of one subject is {4e-6 * p['n_trs'] * p['n_voxels']:.0f} MB. A study of "
             f"{study['n_subjects']} such subjects: mask {number(study['mask_s'])} s, all series "
             f"{number(study['series_s'])} s one after the other and {study['series_mb']:.0f} MB; {number(study['cpu_s'])} s of processor "

@@ -36,7 +36,7 @@ def main(folder, subjects, n_trs):
             f.write(header(n_trs))
             for t in range(n_trs):
                 slow = sum(15 * np.sin(t / (20 + 7 * i)) * mode for i, mode in enumerate(modes))
-                volume = level + slow + 120 * rng.standard_normal(head.shape, np.float32)
+                volume = level + slow + 130 * rng.standard_normal(head.shape, np.float32)
                 f.write(np.where(head, np.rint(volume), 0).astype("<i2").tobytes())
 
 

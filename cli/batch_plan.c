@@ -13,7 +13,7 @@
 #include "base/status.h"
 #include "batch.h"
 #include "json_out.h"
-#include "media/output.h"
+#include "media/output_json.h"
 #include "model/file.h"
 #include "model/json.h"
 
@@ -94,22 +94,6 @@ static ecdc_status refuse_strangers(const struct batch *b, ecdc_error *err) {
     return ECDC_OK;
 }
 
-static ecdc_status write_settings(const struct batch *b, const char *path, const cJSON *settings, ecdc_error *err) {
-    char *text = cJSON_Print(settings);
-    struct output *out = NULL;
-    ecdc_status status = text ? output_open(path, b->o->overwrite, false, &out, err) : ecdc_fail_memory(err, "the settings");
-    if (status == ECDC_OK)
-        status = output_write(out, text, strlen(text), err);
-    if (status == ECDC_OK)
-        status = output_write(out, "\n", 1, err);
-    if (status == ECDC_OK)
-        status = output_commit(out, err);
-    else
-        output_discard(out);
-    cJSON_free(text);
-    return status;
-}
-
 /* mkdir -p of all that stands before the last slash. */
 static ecdc_status make_directories(const char *path, ecdc_error *err) {
     char *copy = ecdc_strdup(path);
@@ -131,12 +115,12 @@ static ecdc_status claim(const struct batch *b, const char *path, const cJSON *s
     struct stat s;
     ecdc_error why;
     if (b->o->overwrite)
-        return write_settings(b, path, settings, err);
+        return output_save_json(path, b->o->overwrite, settings, err);
     if (stat(path, &s) != 0) {
         ecdc_status status = refuse_strangers(b, err);
         if (status != ECDC_OK)
             return status;
-        status = write_settings(b, path, settings, &why);
+        status = output_save_json(path, b->o->overwrite, settings, &why);
         if (status != ECDC_E_EXISTS)
             return status == ECDC_OK ? status : ecdc_fail(err, status, "%s", why.message);
     }

@@ -5,9 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/listener.h"
 #include "base/memory.h"
 #include "base/paths.h"
-#include "base/sha256.h"
+#include "base/sha256_file.h"
 #include "base/status.h"
 #include "features/file_out.h"
 #include "json_out.h"
@@ -202,18 +203,6 @@ static ecdc_status run_rows(struct autoencoder_run *r, ecdc_error *err) {
 
 /* ---------------------------------------------------------------------------------------------------- the end --- */
 
-static ecdc_status hash_file(const char *path, char hex[SHA256_TEXT], ecdc_error *err) {
-    const void *bytes;
-    size_t n;
-    ecdc_status status = file_map(path, &bytes, &n, err);
-    if (status != ECDC_OK)
-        return status;
-    if (!sha256_of(bytes, n, hex))
-        status = ecdc_fail_memory(err, "a SHA-256");
-    file_unmap(bytes, n);
-    return status;
-}
-
 /* The features' description, which says how they become sound, with a word about what happened since. */
 static ecdc_status describe(struct autoencoder_run *r, cJSON **json, ecdc_error *err) {
     char *path = NULL, *text = NULL, hex[SHA256_TEXT];
@@ -225,7 +214,7 @@ static ecdc_status describe(struct autoencoder_run *r, cJSON **json, ecdc_error 
     if (status == ECDC_OK)
         status = json_parse_object(path, text, n, json, err);
     if (status == ECDC_OK)
-        status = hash_file(r->model, hex, err);
+        status = sha256_file(r->model, &listener_deaf, hex, NULL, err);
     if (status == ECDC_OK) {
         static const char *const of_the_features[] = {"npy", "key", "autoencoder"};
         for (int i = 0; i < 3; i++)

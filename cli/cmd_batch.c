@@ -105,8 +105,7 @@ const struct command command_batch = {
     .name = "batch",
     .arguments = "LIST|DIR -o OUTDIR [features|encode]",
     .summary = "features (or encode) for many files at once; the same command again goes on where it stopped",
-    .options = "output format overwrite track partial-input model bandwidth codebooks tr max-trs layout alignment partial mode per-frame hrf dtype "
-               "jobs shard precision cpu json",
+    .options = FEATURES_OPTIONS " jobs shard",
     .min_arguments = 1,
     .max_arguments = 2,
     .run = run,

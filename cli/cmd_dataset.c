@@ -1,53 +1,21 @@
 /* ecdc dataset: a film and its scans on disk, and the caches from which a MultimodalDataset is read. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
 #include "cli.h"
+#include "input.h"
 #include "json_out.h"
 #include "model_open.h"
-#include "progress.h"
 
 struct dataset_run {
     const struct options *o;
     ecdc_model *model;
     ecdc_study *study;
     ecdc_study_info info;
-    struct progress progress;
-    char what[96]; /* the bar's; "": there is none */
+    struct input_listener listener;
 };
-
-/* ------------------------------------------------------------------------------------------- the listener --- */
-
-static void wipe(struct dataset_run *r) {
-    if (*r->what)
-        progress_end(&r->progress);
-    *r->what = 0;
-}
-
-static void note(void *context, const char *text) {
-    struct dataset_run *r = context;
-    wipe(r);
-    report_note(r->o, "%s", text);
-}
-
-static void show(void *context, const char *what, double done, double total) {
-    struct dataset_run *r = context;
-    (void)total;
-    if (strcmp(what, r->what) != 0) {
-        wipe(r);
-        snprintf(r->what, sizeof r->what, "%s", what);
-        progress_start_share(&r->progress, r->o, r->what);
-    }
-    progress_show(&r->progress, done);
-}
-
-static int stop(void *context) {
-    (void)context;
-    return interrupted();
-}
 
 /* ---------------------------------------------------------------------------------------------- the study --- */
 
@@ -67,7 +35,9 @@ static ecdc_status open_study(struct dataset_run *r, ecdc_error *err) {
     s.zscore = !o->no_zscore;
     s.n_threads = o->threads;
     s.cpu = o->cpu;
-    s.listener = (ecdc_listener){.note = note, .progress = show, .stop = stop, .context = r};
+    input_listener_init(&r->listener, o);
+    r->listener.share = true;
+    s.listener = r->listener.listener;
     ecdc_status status = o->mode == ECDC_MODE_MEL ? ECDC_OK : model_open(o, o->model, &r->model, err);
     if (status == ECDC_OK)
         status = ecdc_study_open(o->arguments[1], &s, r->model, &r->study, err);
@@ -141,7 +111,7 @@ static ecdc_status build(struct dataset_run *r, bool *good, ecdc_error *err) {
     double start_s = now_s();
     int n_made = 0;
     ecdc_status status = ecdc_study_build(r->study, ECDC_BUILD_FILM | ECDC_BUILD_SCANS, &n_made, err);
-    wipe(r);
+    input_listener_end(&r->listener);
     if (status == ECDC_E_STOPPED)
         return ecdc_fail(err, status, "interrupted; what is complete stays in %s, and the next build goes on from there", r->info.cache);
     if (status != ECDC_OK)
@@ -237,7 +207,7 @@ static int run(const struct options *o) {
     ecdc_status status = open_study(&r, &err);
     if (status == ECDC_OK)
         status = (builds ? build : check)(&r, &good, &err);
-    wipe(&r);
+    input_listener_end(&r.listener);
     ecdc_study_close(r.study);
     ecdc_model_close(r.model);
     return status != ECDC_OK ? report_error(&err) : good ? EXIT_DONE : EXIT_FAILED;

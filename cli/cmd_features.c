@@ -123,8 +123,7 @@ const struct command command_features = {
     .name = "features",
     .arguments = "IN -o OUT.npy",
     .summary = "codes, latents or a mel spectrogram on the TR grid, with OUT.tsv and OUT.json beside them",
-    .options = "output format overwrite track partial-input model bandwidth codebooks tr max-trs layout alignment partial mode per-frame hrf dtype "
-               "threads precision cpu json",
+    .options = FEATURES_OPTIONS " threads",
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run,

@@ -11,6 +11,7 @@
 #include "fmri_modes.h"
 #include "json_out.h"
 #include "media/npy.h"
+#include "media/output_json.h"
 
 enum { ROW_BLOCK = 1 << 18 }; /* bytes that are written at once */
 
@@ -124,25 +125,8 @@ static ecdc_status write_description(struct extract *e, ecdc_error *err) {
     describe_series(e, json);
     cJSON *npy = cJSON_AddObjectToObject(json, "npy"); /* no SHA-256: it would cost a tenth of the whole work */
     json_put_integer(npy, "bytes", (int64_t)output_size(e->npy));
-    char *text = cJSON_Print(json);
+    ecdc_status status = output_write_json(e->json, json, err);
     cJSON_Delete(json);
-    if (!text)
-        return ecdc_fail_memory(err, "OUT.json");
-    ecdc_status status = output_write(e->json, text, strlen(text), err);
-    cJSON_free(text);
-    return status == ECDC_OK ? output_write(e->json, "\n", 1, err) : status;
-}
-
-/* The array comes last: whoever sees it finds what belongs to it in place. */
-static ecdc_status commit(struct extract *e, ecdc_error *err) {
-    struct output **order[] = {&e->coordinates, &e->json, &e->npy};
-    ecdc_status status = ECDC_OK;
-    for (int i = 0; status == ECDC_OK && i < 3; i++) {
-        struct output *output = *order[i];
-        *order[i] = NULL; /* output_commit frees it */
-        if (output)
-            status = output_commit(output, err);
-    }
     return status;
 }
 
@@ -157,7 +141,9 @@ static ecdc_status extract(struct extract *e, ecdc_error *err) {
         status = write_coordinates(e, err);
     if (status == ECDC_OK && e->json)
         status = write_description(e, err);
-    return status == ECDC_OK ? commit(e, err) : status;
+    /* The array comes last: whoever sees it finds what belongs to it in place. */
+    struct output **const order[] = {&e->coordinates, &e->json, &e->npy};
+    return status == ECDC_OK ? output_commit_all(order, 3, err) : status;
 }
 
 static void report(const struct extract *e) {

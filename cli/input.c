@@ -14,7 +14,10 @@ static void show(void *context, const char *what, double done, double total) {
     if (strcmp(what, l->what) != 0) {
         input_listener_end(l);
         snprintf(l->what, sizeof l->what, "%s", what);
-        progress_start(&l->progress, l->options, l->what, total);
+        if (l->share)
+            progress_start_share(&l->progress, l->options, l->what);
+        else
+            progress_start(&l->progress, l->options, l->what, total);
     }
     progress_show(&l->progress, done);
 }
@@ -29,7 +32,8 @@ void input_listener_init(struct input_listener *l, const struct options *o) {
 }
 
 void input_listener_end(struct input_listener *l) {
-    progress_end(&l->progress);
+    if (*l->what)
+        progress_end(&l->progress);
     *l->what = 0;
 }
 

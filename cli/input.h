@@ -12,6 +12,7 @@ struct input_listener {
     const struct options *options;
     struct progress progress;
     char what[96]; /* the bar's */
+    bool share;    /* progress is a share of the whole, not seconds of sound */
 };
 
 void input_listener_init(struct input_listener *l, const struct options *o);

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import Any, Iterator
 
-from ._library import STOP_FUNCTION
+from ._library import STOP_FUNCTION, EcdcError
 
 
 def _listen(caught: list[BaseException]) -> Iterator[int]:
@@ -27,3 +28,17 @@ def stop_function(caught: list[BaseException]) -> Any:
     listener = _listen(caught)
     next(listener)
     return STOP_FUNCTION(listener.send)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def stoppable(settings: Any) -> Iterator[None]:
+    """Around a call with these settings: Ctrl-C ends it, and comes out as the exception that it is."""
+    caught: list[BaseException] = []
+    stop = stop_function(caught)  # lives until the call is over
+    settings.stop = stop
+    try:
+        yield
+    except EcdcError:
+        if caught:
+            raise caught[0]
+        raise

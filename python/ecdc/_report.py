@@ -7,8 +7,8 @@ import os
 from typing import Any, Iterable, Union
 
 from . import _arguments
-from ._interrupt import stop_function
-from ._library import (ALIGNMENTS, MAX_BANDWIDTHS, REPORT_FORMATS, EcdcError, ReportResult, byref, c_double, call, lib)
+from ._interrupt import stoppable
+from ._library import (ALIGNMENTS, MAX_BANDWIDTHS, REPORT_FORMATS, ReportResult, byref, c_double, call, lib)
 from .model import Model
 
 
@@ -67,19 +67,11 @@ def report(input: Union[str, "os.PathLike[str]"], output: Union[str, "os.PathLik
     settings.n_threads = 0 if threads is None else _arguments.integer("threads", threads, 1, 256)
     if track is not None:
         settings.input.choose_track, settings.input.track = 1, _arguments.integer("track", track, 0, 2**31 - 1)
-    caught: list[BaseException] = []
-    settings.input.stop = stop = stop_function(caught)
     opened = model if isinstance(model, Model) else Model(model)
     result = ReportResult()
-    try:
+    with stoppable(settings.input):
         call(lib.ecdc_report, opened._open().pointer, _arguments.input_path(input), os.fsencode(output), byref(settings),
              byref(result))
-    except EcdcError:
-        if caught:
-            raise caught[0]
-        raise
-    finally:
-        del stop  # until here the library may call it
     return _described(result)
 
 

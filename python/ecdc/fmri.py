@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
 from . import _arguments
-from ._interrupt import stop_function
-from ._library import (NIFTI_TYPES, EcdcError, Extraction, Handle, MaskVote, NiftiInfo, NiftiSpace, ScanSettings, byref, c_char_p,
+from ._interrupt import stoppable
+from ._library import (NIFTI_TYPES, Extraction, Handle, MaskVote, NiftiInfo, NiftiSpace, byref, c_char_p,
                        c_int, call, lib, new)
 
 __all__ = ["ExtractionReport", "Mask", "Scan", "Vote", "extract", "info", "load_mask", "read", "restore", "save", "shared_mask"]
@@ -149,20 +149,6 @@ def _info(handle: Handle) -> tuple[Scan, NiftiSpace]:
     return scan, facts.space
 
 
-def _run(settings: ScanSettings, work: Callable[[ScanSettings], None]) -> None:
-    """Does work that Ctrl-C can end."""
-    caught: list[BaseException] = []
-    settings.stop = stop = stop_function(caught)
-    try:
-        work(settings)
-    except EcdcError:
-        if caught:
-            raise caught[0]
-        raise
-    finally:
-        del stop  # until here the library may call it
-
-
 def info(path: Any) -> Scan:
     """Shape, repetition time, affine and data type of a NIfTI file."""
     return _info(_open(path))[0]
@@ -208,15 +194,10 @@ def shared_mask(paths: Sequence[Any], *, max_trs: int = 200, percentile: float =
     settings.mask_percentile = percentile
     settings.n_threads = _arguments.integer("threads", threads, 0, 256)
     votes = (MaskVote * len(names))()
-    handles: list[Handle] = []
-
-    def work(settings: ScanSettings) -> None:
-        pointer = ctypes.c_void_p()
+    pointer = ctypes.c_void_p()
+    with stoppable(settings):
         call(lib.ecdc_mask_share, (c_char_p * len(names))(*names), len(names), byref(settings), byref(pointer), votes)
-        handles.append(Handle(pointer, lib.ecdc_mask_free))
-
-    _run(settings, work)
-    return Mask._of(handles[0], [_fields(Vote, vote) for vote in votes])
+    return Mask._of(Handle(pointer, lib.ecdc_mask_free), [_fields(Vote, vote) for vote in votes])
 
 
 def extract(path: Any, mask: Mask, *, zscore: bool = False, n_trs: int | None = None, out: np.ndarray | None = None,
@@ -253,8 +234,8 @@ def extract(path: Any, mask: Mask, *, zscore: bool = False, n_trs: int | None = 
     elif not isinstance(out, np.ndarray) or out.shape != (rows, mask.n_voxels) or out.dtype != np.float32 or not out.flags.c_contiguous:
         raise ValueError(f"out has to be a contiguous float32 array of the shape {(rows, mask.n_voxels)}")
     found = Extraction()
-    series = out
-    _run(settings, lambda s: call(lib.ecdc_nifti_extract, handle.pointer, mask._handle.pointer, byref(s), series, byref(found)))
+    with stoppable(settings):
+        call(lib.ecdc_nifti_extract, handle.pointer, mask._handle.pointer, byref(settings), out, byref(found))
     if report is not None:
         report.append(_fields(ExtractionReport, found))
     return out

@@ -6,8 +6,8 @@ import os
 import sys
 from typing import Any
 
-from ._interrupt import stop_function
-from ._library import ANNOUNCE_FUNCTION, PROGRESS_FUNCTION, EcdcError, byref, call, lib
+from ._interrupt import stoppable
+from ._library import ANNOUNCE_FUNCTION, PROGRESS_FUNCTION, byref, call, lib
 
 
 def fetch(name: str = "facebook/encodec_24khz", *, quiet: bool = False) -> None:
@@ -33,22 +33,14 @@ def fetch(name: str = "facebook/encodec_24khz", *, quiet: bool = False) -> None:
     -----
     The variables of `huggingface_hub` count: ``HF_HOME``, ``HF_HUB_CACHE``, ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HUB_OFFLINE``.
     """
-    caught: list[BaseException] = []
     settings = lib.ecdc_default_hub_settings()
-    settings.stop = stop = stop_function(caught)
     announce, progress = ANNOUNCE_FUNCTION(_announce), PROGRESS_FUNCTION(_progress)
     if not quiet:
         settings.announce = announce
         if sys.stderr.isatty():
             settings.progress = progress
-    try:
+    with stoppable(settings):
         call(lib.ecdc_hub_fetch, os.fsencode(name), byref(settings))
-    except EcdcError:
-        if caught:
-            raise caught[0]
-        raise
-    finally:
-        del stop, announce, progress  # until here the library may call them
 
 
 def _announce(_: Any, plan: Any) -> None:

@@ -12,6 +12,7 @@
 #include "base/sha256.h"
 #include "base/status.h"
 #include "features/names.h"
+#include "media/output_json.h"
 
 static ecdc_status open_beside(const struct features_job *job, const char *extension, struct output **out, ecdc_error *err) {
     char *path = path_replace(job->output, ".npy", extension);
@@ -109,25 +110,7 @@ static ecdc_status write_description(struct features_out *f, cJSON *json, ecdc_e
     cJSON *npy = cJSON_AddObjectToObject(json, "npy");
     json_put_integer(npy, "bytes", (int64_t)output_size(f->npy));
     cJSON_AddStringToObject(npy, "sha256", sha256);
-    char *text = cJSON_Print(json);
-    if (!text)
-        return ecdc_fail_memory(err, "OUT.json");
-    status = output_write(f->json, text, strlen(text), err);
-    cJSON_free(text);
-    return status == ECDC_OK ? output_write(f->json, "\n", 1, err) : status;
-}
-
-/* The array comes last: whoever sees it finds its description in place. */
-static ecdc_status commit(struct features_out *f, ecdc_error *err) {
-    struct output **order[] = {&f->tsv, &f->json, &f->npy};
-    ecdc_status status = ECDC_OK;
-    for (int i = 0; status == ECDC_OK && i < 3; i++) {
-        struct output *output = *order[i];
-        *order[i] = NULL; /* output_commit frees it */
-        if (output)
-            status = output_commit(output, err);
-    }
-    return status;
+    return output_write_json(f->json, json, err);
 }
 
 ecdc_status features_out_finish(struct features_out *f, cJSON *description, ecdc_error *err) {
@@ -135,5 +118,7 @@ ecdc_status features_out_finish(struct features_out *f, cJSON *description, ecdc
     if (status == ECDC_OK && f->json)
         status = write_description(f, description, err);
     cJSON_Delete(description);
-    return status == ECDC_OK ? commit(f, err) : status;
+    /* The array comes last: whoever sees it finds its description in place. */
+    struct output **const order[] = {&f->tsv, &f->json, &f->npy};
+    return status == ECDC_OK ? output_commit_all(order, 3, err) : status;
 }

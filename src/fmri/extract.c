@@ -122,11 +122,30 @@ static void sum_block(const struct extraction *e, const float *series, size_t n,
     }
 }
 
+/* Voxels that never change. Most do at once: a few TRs tell. */
+static int64_t count_constant(const struct extraction *e, const float *series, size_t n) {
+    bool varies[BLOCK] = {false};
+    size_t n_varying = 0;
+    for (int64_t tr = 1; tr < e->n_trs && n_varying < n; tr++) {
+        const float *row = series + (size_t)tr * e->mask->n;
+        n_varying = 0;
+        for (size_t v = 0; v < n; v++) {
+            varies[v] |= row[v] != series[v];
+            n_varying += varies[v];
+        }
+    }
+    return (int64_t)(n - n_varying);
+}
+
 /* With all TRs of n voxels read: the report, z-scores, and what stands for missing numbers. */
 static void finish_block(const struct extraction *e, float *series, size_t n, ecdc_extraction *report) {
     struct block b;
     double mean[BLOCK], scale[BLOCK];
     bool zscore = e->settings->zscore;
+    if (!zscore && !e->some_missing) { /* the series stays as it is */
+        report->n_constant += count_constant(e, series, n);
+        return;
+    }
     sum_block(e, series, n, &b);
     for (size_t v = 0; v < n; v++) {
         const struct deviation d = {b.first[v], b.sum[v], b.squares[v]};
@@ -137,7 +156,7 @@ static void finish_block(const struct extraction *e, float *series, size_t n, ec
         mean[v] = count > 0 ? d.first + d.sum / count : 0;
         scale[v] = deviation == 0 ? 1 : 1 / deviation;
     }
-    for (int64_t tr = 0; tr < e->n_trs && (zscore || e->some_missing); tr++) {
+    for (int64_t tr = 0; tr < e->n_trs; tr++) {
         float *row = series + (size_t)tr * e->mask->n;
         for (size_t v = 0; e->some_missing && v < n; v++)
             if (isnan(row[v]))

@@ -469,6 +469,17 @@ ecdc_status output_commit(struct output *o, ecdc_error *err) {
     return status;
 }
 
+ecdc_status output_commit_all(struct output **const outputs[], size_t n, ecdc_error *err) {
+    ecdc_status status = ECDC_OK;
+    for (size_t i = 0; status == ECDC_OK && i < n; i++) {
+        struct output *output = *outputs[i];
+        *outputs[i] = NULL;
+        if (output)
+            status = output_commit(output, err);
+    }
+    return status;
+}
+
 void output_discard(struct output *o) {
     if (!o)
         return;

@@ -43,6 +43,8 @@ const char *output_name(const struct output *o);
  * temporary file is removed and an existing target is untouched. A target that appeared meanwhile is refused unless
  * overwrite was given. */
 ecdc_status output_commit(struct output *o, ecdc_error *err);
+/* Commits outputs in this order, up to the first that fails, and sets what it tried to NULL; NULL ones are left out. */
+ecdc_status output_commit_all(struct output **const outputs[], size_t n, ecdc_error *err);
 /* Removes the temporary file and frees o; NULL is fine. */
 void output_discard(struct output *o);
 

@@ -10,10 +10,11 @@
 #include "base/listener.h"
 #include "base/memory.h"
 #include "base/paths.h"
-#include "base/sha256.h"
+#include "base/sha256_file.h"
 #include "base/status.h"
 #include "features/file_job.h"
 #include "media/npy.h"
+#include "media/output_json.h"
 #include "model/file.h"
 #include "study/cache.h"
 #include "study/lock.h"
@@ -108,19 +109,9 @@ static ecdc_status put_in_place(const char *from, const char *to, ecdc_error *er
 
 /* Writes the description beside a file and frees it. */
 static ecdc_status write_description(const char *path, cJSON *json, ecdc_error *err) {
-    char *beside = description_path(path), *text = cJSON_Print(json);
-    struct output *out = NULL;
+    char *beside = description_path(path);
+    ecdc_status status = beside ? output_save_json(beside, true, json, err) : ecdc_fail_memory(err, "a description");
     cJSON_Delete(json);
-    ecdc_status status = beside && text ? output_open(beside, true, false, &out, err) : ecdc_fail_memory(err, "a description");
-    if (status == ECDC_OK)
-        status = output_write(out, text, strlen(text), err);
-    if (status == ECDC_OK)
-        status = output_write(out, "\n", 1, err);
-    if (status == ECDC_OK)
-        status = output_commit(out, err);
-    else
-        output_discard(out);
-    cJSON_free(text);
     free(beside);
     return status;
 }
@@ -163,16 +154,12 @@ static ecdc_scan_settings scan_settings_of(const struct ecdc_study *study, struc
     return s;
 }
 
-static ecdc_status describe_mask_file(const char *path, cJSON *json, ecdc_error *err) {
+static ecdc_status describe_mask_file(const char *path, const ecdc_listener *listener, cJSON *json, ecdc_error *err) {
     char hex[SHA256_TEXT];
-    const void *bytes;
-    size_t n;
-    ecdc_status status = file_map(path, &bytes, &n, err);
+    uint64_t n;
+    ecdc_status status = sha256_file(path, listener, hex, &n, err);
     if (status != ECDC_OK)
         return status;
-    if (!sha256_of(bytes, n, hex))
-        status = ecdc_fail_memory(err, "a SHA-256");
-    file_unmap(bytes, n);
     cJSON *file = cJSON_AddObjectToObject(json, "file");
     json_put_integer(file, "bytes", (int64_t)n);
     cJSON_AddStringToObject(file, "sha256", hex);
@@ -213,7 +200,7 @@ static ecdc_status make_mask(const struct ecdc_study *study, struct part_progres
         cJSON *json = describe(key, "mask");
         json_put_integer(json, "n_subjects", (int64_t)study->subjects.n);
         json_put_integer(json, "n_voxels", ecdc_mask_voxels(mask));
-        status = describe_mask_file(path, json, err);
+        status = describe_mask_file(path, &study->s.listener, json, err);
         if (status == ECDC_OK)
             status = write_description(path, json, err);
         else

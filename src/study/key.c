@@ -1,20 +1,14 @@
 #include "study/key.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/listener.h"
-#include "base/memory.h"
-#include "base/sha256.h"
+#include "base/sha256_file.h"
 #include "base/status.h"
 #include "model/json.h"
-
-enum { PIECE = 1 << 20 };
 
 /* ------------------------------------------------------------------------------------------------ files --- */
 
@@ -43,37 +37,6 @@ ecdc_status key_add_file(cJSON *key, const char *name, const char *path, ecdc_er
         !cJSON_AddNumberToObject(file, "size", (double)s.st_size))
         return ecdc_fail_memory(err, "a key");
     return ECDC_OK;
-}
-
-static ecdc_status hash_descriptor(int fd, const char *path, const ecdc_listener *listener, char hex[SHA256_TEXT], ecdc_error *err) {
-    unsigned char *piece = ecdc_alloc_array(PIECE, 1);
-    struct sha256 *sha = sha256_new();
-    bool hashed = piece && sha;
-    ecdc_status status = ECDC_OK;
-    for (ssize_t n = 1; hashed && status == ECDC_OK && n > 0;) {
-        n = read(fd, piece, PIECE);
-        if (n < 0 && errno == EINTR)
-            n = 1; /* once more */
-        else if (n < 0)
-            status = ecdc_fail(err, ECDC_E_IO, "%s: cannot be read: %s", path, strerror(errno));
-        else
-            hashed = sha256_update(sha, piece, (size_t)n);
-        if (status == ECDC_OK && listener_stops(listener))
-            status = listener_fail(err);
-    }
-    hashed = hashed && sha256_finish(sha, hex);
-    sha256_free(sha);
-    free(piece);
-    return status == ECDC_OK && !hashed ? ecdc_fail_memory(err, "a SHA-256") : status;
-}
-
-static ecdc_status hash_file(const char *path, const ecdc_listener *listener, char hex[SHA256_TEXT], ecdc_error *err) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return ecdc_fail(err, ECDC_E_IO, "%s: %s", path, strerror(errno));
-    ecdc_status status = hash_descriptor(fd, path, listener, hex, err);
-    close(fd);
-    return status;
 }
 
 static ecdc_status check_file_unchanged(const cJSON *file, ecdc_error *err) {
@@ -106,7 +69,7 @@ ecdc_status key_complete(cJSON *key, const ecdc_listener *listener, ecdc_error *
             status = key_complete(member, listener, err);
             continue;
         }
-        status = hash_file(text_of(member, "path"), listener, hex, err);
+        status = sha256_file(text_of(member, "path"), listener, hex, NULL, err);
         if (status == ECDC_OK && !cJSON_AddStringToObject(member, "sha256", hex))
             status = ecdc_fail_memory(err, "a key");
         if (status == ECDC_OK)
@@ -140,7 +103,7 @@ static ecdc_status compare_files(struct comparison *c, const char *name, const c
     }
     if (strcmp(text_of(wanted, "modified"), text_of(stored, "modified")) == 0)
         return ECDC_OK;
-    ecdc_status status = hash_file(text_of(wanted, "path"), c->listener, hex, err);
+    ecdc_status status = sha256_file(text_of(wanted, "path"), c->listener, hex, NULL, err);
     if (status == ECDC_OK && strcmp(hex, text_of(stored, "sha256")) != 0) {
         c->same = false;
         snprintf(c->why, c->size, "%s (%s) has changed since the cache was made", name, text_of(wanted, "path"));
