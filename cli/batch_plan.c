@@ -17,7 +17,6 @@
 #include "model/file.h"
 #include "model/json.h"
 
-enum { MAX_JSON = 1 << 20 };
 
 /* ------------------------------------------------------------------------------------------- the settings --- */
 
@@ -57,16 +56,6 @@ static cJSON *describe(const struct batch *b) {
     return json;
 }
 
-static ecdc_status read_json(const char *path, cJSON **json, ecdc_error *err) {
-    char *text = NULL;
-    size_t n;
-    ecdc_status status = file_read_text(path, MAX_JSON, &text, &n, err);
-    if (status == ECDC_OK)
-        status = json_parse_object(path, text, n, json, err);
-    free(text);
-    return status;
-}
-
 static ecdc_status compare(const struct batch *b, const char *path, const cJSON *wanted, const cJSON *found, ecdc_error *err) {
     const cJSON *member;
     cJSON_ArrayForEach(member, wanted) {
@@ -84,30 +73,31 @@ static ecdc_status compare(const struct batch *b, const char *path, const cJSON 
     return ECDC_OK;
 }
 
-/* Where no batch has worked, an output that exists is somebody else's. */
-static ecdc_status refuse_strangers(const struct batch *b, ecdc_error *err) {
+static ecdc_status refuse_stranger(const char *path, ecdc_error *err) {
     struct stat s;
-    for (size_t i = 0; i < b->n; i++)
-        if (lstat(b->items[i].output, &s) == 0)
-            return ecdc_fail(err, ECDC_E_EXISTS, "%s: exists already, and no ecdc-batch.json says how it was made (-f overwrites it)",
-                             b->items[i].output);
-    return ECDC_OK;
+    if (!path)
+        return ecdc_fail_memory(err, "a path");
+    return lstat(path, &s) != 0 ? ECDC_OK
+                                : ecdc_fail(err, ECDC_E_EXISTS, "%s: exists already, and no ecdc-batch.json says how it was made (-f "
+                                            "overwrites it)", path);
 }
 
-/* mkdir -p of all that stands before the last slash. */
-static ecdc_status make_directories(const char *path, ecdc_error *err) {
-    char *copy = ecdc_strdup(path);
-    if (!copy)
-        return ecdc_fail_memory(err, "a path");
-    ecdc_status status = ECDC_OK;
-    for (char *slash = copy; status == ECDC_OK && (slash = strchr(slash + 1, '/'));) {
-        *slash = 0;
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
-            status = ecdc_fail(err, ECDC_E_IO, "%s: the directory cannot be made: %s", copy, strerror(errno));
-        *slash = '/';
+/* Where no batch has worked, an output that exists is somebody else's, and so is what would be written beside it. */
+static ecdc_status refuse_strangers(const struct batch *b, ecdc_error *err) {
+    static const char *const beside[] = {".tsv", ".json"};
+    size_t n = b->task == &command_features ? 2 : 0;
+    for (size_t i = 0; i < b->n; i++) {
+        const char *output = b->items[i].output;
+        ecdc_status status = refuse_stranger(output, err);
+        for (size_t j = 0; status == ECDC_OK && j < n; j++) {
+            char *path = path_replace(output, ".npy", beside[j]);
+            status = refuse_stranger(path, err);
+            free(path);
+        }
+        if (status != ECDC_OK)
+            return status;
     }
-    free(copy);
-    return status;
+    return ECDC_OK;
 }
 
 /* Another task of the same job may write the file at this moment: then ours is not written, and theirs is read. */
@@ -125,7 +115,7 @@ static ecdc_status claim(const struct batch *b, const char *path, const cJSON *s
             return status == ECDC_OK ? status : ecdc_fail(err, status, "%s", why.message);
     }
     cJSON *found = NULL;
-    ecdc_status status = read_json(path, &found, err);
+    ecdc_status status = json_read_object(path, &found, err);
     if (status == ECDC_OK)
         status = compare(b, path, settings, found, err);
     cJSON_Delete(found);
@@ -136,7 +126,7 @@ ecdc_status batch_claim(const struct batch *b, struct timespec *since, ecdc_erro
     char *path = ecdc_strfmt("%s/ecdc-batch.json", b->o->output);
     cJSON *settings = path ? describe(b) : NULL;
     struct stat s;
-    ecdc_status status = path && settings ? make_directories(path, err) : ecdc_fail_memory(err, "the settings");
+    ecdc_status status = path && settings ? file_make_directories(path, (size_t)(strrchr(path, '/') - path), err) : ecdc_fail_memory(err, "the settings");
     if (status == ECDC_OK)
         status = claim(b, path, settings, err);
     if (status == ECDC_OK && stat(path, &s) != 0)
@@ -164,7 +154,7 @@ static bool description_fits(const char *npy, const struct stat *out, const stru
     char *path = path_replace(npy, ".npy", ".json"), *table = path_replace(npy, ".npy", ".tsv");
     cJSON *json = NULL;
     ecdc_error ignored;
-    bool fits = path && table && file_is_regular(table) && file_is_regular(path) && read_json(path, &json, &ignored) == ECDC_OK;
+    bool fits = path && table && file_is_regular(table) && file_is_regular(path) && json_read_object(path, &json, &ignored) == ECDC_OK;
     const cJSON *input = cJSON_GetObjectItemCaseSensitive(json, "input"), *array = cJSON_GetObjectItemCaseSensitive(json, "npy");
     fits = fits && is_integer(array, "bytes", out->st_size) &&
            (!in || (is_integer(input, "size", in->st_size) && is_integer(input, "mtime", in->st_mtime)));
@@ -249,7 +239,7 @@ ecdc_status batch_plan(struct batch *b, const struct timespec *since, ecdc_error
         if (is_whole(b, item, since))
             item->state = BATCH_KEPT;
         else
-            status = make_directories(item->output, err);
+            status = file_make_directories(item->output, (size_t)(strrchr(item->output, '/') - item->output), err);
     }
     return status == ECDC_OK ? sweep(b, err) : status;
 }

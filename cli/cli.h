@@ -72,7 +72,9 @@ const char *option_outside(const struct options *o, const char *allowed, const c
 /* The format to write: --format, else what the output's name ends in; `allowed` is a list such as "ecdc npy". NULL after a
  * message. */
 const char *output_format(const struct command *command, const struct options *o, const char *allowed);
-/* Whether the output is the very file that is read; says so. Writing would end in losing it, also with -f. */
+/* Whether an output (NULL: none) is one of the files that are read; says so. Writing would end in losing it, also with -f. */
+bool output_is_one_of(const char *output, const char *const inputs[], size_t n);
+/* The same of -o and the first argument. */
 bool output_is_input(const struct options *o);
 
 /* Prints "ecdc: MESSAGE" to stderr; returns the status to exit with. */

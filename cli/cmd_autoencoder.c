@@ -12,14 +12,10 @@
 #include "base/status.h"
 #include "features/file_out.h"
 #include "json_out.h"
-#include "model/file.h"
 #include "model/json.h"
 #include "sidecar.h"
 
-enum {
-    TRS = 4, /* at a time */
-    MAX_DESCRIPTION = 1 << 20
-};
+enum { TRS = 4 /* at a time */ };
 
 struct autoencoder_run {
     const struct options *o; /* its only argument is the features */
@@ -30,7 +26,7 @@ struct autoencoder_run {
     struct npy_shape shape; /* of the features */
     struct features_out out;
     struct output *logits, *bottleneck; /* NULL: not wanted */
-    struct npy_shape logits_shape, bottleneck_shape;
+    char *description; /* the features' JSON; NULL: they have none, or it goes nowhere */
     int64_t *codes, *result;
     int16_t *narrow;
     float *logits_rows, *bottleneck_rows;
@@ -76,9 +72,10 @@ static ecdc_status check_origin(const struct autoencoder_run *r, ecdc_error *err
     return ECDC_OK;
 }
 
-static ecdc_status open_array(const struct options *o, const char *path, struct npy_shape *shape, struct output **out,
-                              ecdc_error *err) {
-    ecdc_status status = output_open(path, o->overwrite, true, out, err);
+/* `patched`: the header is completed at the end. */
+static ecdc_status open_array(const struct options *o, const char *path, bool patched, const struct npy_shape *shape,
+                              struct output **out, ecdc_error *err) {
+    ecdc_status status = output_open(path, o->overwrite, patched, out, err);
     return status == ECDC_OK ? npy_write_header(*out, shape, err) : status;
 }
 
@@ -117,18 +114,21 @@ static ecdc_status open_outputs(struct autoencoder_run *r, ecdc_error *err) {
     if (r->shape.dtype != NPY_I16)
         r->out.shape.dtype = NPY_I64;
     char *table = NULL;
-    ecdc_status status = open_array(o, o->output, &r->out.shape, &r->out.npy, err);
+    ecdc_status status = open_array(o, o->output, true, &r->out.shape, &r->out.npy, err);
     if (status == ECDC_OK && !output_is_pipe(r->out.npy))
         status = open_beside(o, ".tsv", &table, &r->out.tsv, err);
     if (status == ECDC_OK && table)
         status = copy_table(table, r->out.tsv, err);
     free(table);
-    r->logits_shape = (struct npy_shape){NPY_F32, false, 4, {0, r->info.n_codebooks, r->info.frames_per_tr, r->info.codebook_size}};
-    r->bottleneck_shape = (struct npy_shape){NPY_F32, false, 2, {0, r->info.bottleneck}};
+    if (status == ECDC_OK && !output_is_pipe(r->out.npy))
+        status = open_beside(o, ".json", &r->description, &r->out.json, err);
+    const struct npy_shape logits = {NPY_F32, false, 4,
+                                     {r->shape.dims[0], r->info.n_codebooks, r->info.frames_per_tr, r->info.codebook_size}};
+    const struct npy_shape bottleneck = {NPY_F32, false, 2, {r->shape.dims[0], r->info.bottleneck}};
     if (status == ECDC_OK && o->logits)
-        status = open_array(o, o->logits, &r->logits_shape, &r->logits, err);
+        status = open_array(o, o->logits, false, &logits, &r->logits, err);
     if (status == ECDC_OK && o->bottleneck)
-        status = open_array(o, o->bottleneck, &r->bottleneck_shape, &r->bottleneck, err);
+        status = open_array(o, o->bottleneck, false, &bottleneck, &r->bottleneck, err);
     return status;
 }
 
@@ -205,14 +205,10 @@ static ecdc_status run_rows(struct autoencoder_run *r, ecdc_error *err) {
 
 /* The features' description, which says how they become sound, with a word about what happened since. */
 static ecdc_status describe(struct autoencoder_run *r, cJSON **json, ecdc_error *err) {
-    char *path = NULL, *text = NULL, hex[SHA256_TEXT];
-    size_t n;
-    ecdc_status status = open_beside(r->o, ".json", &path, &r->out.json, err);
-    if (status != ECDC_OK || !path)
-        return status;
-    status = file_read_text(path, MAX_DESCRIPTION, &text, &n, err);
-    if (status == ECDC_OK)
-        status = json_parse_object(path, text, n, json, err);
+    char hex[SHA256_TEXT];
+    if (!r->description)
+        return ECDC_OK;
+    ecdc_status status = json_read_object(r->description, json, err);
     if (status == ECDC_OK)
         status = sha256_file(r->model, &listener_deaf, hex, NULL, err);
     if (status == ECDC_OK) {
@@ -223,31 +219,15 @@ static ecdc_status describe(struct autoencoder_run *r, cJSON **json, ecdc_error 
         cJSON_AddStringToObject(origin, "path", r->model);
         cJSON_AddStringToObject(origin, "sha256", hex);
     }
-    free(text);
-    free(path);
-    return status;
-}
-
-static ecdc_status commit_array(struct output **out, struct npy_shape *shape, int64_t n_trs, ecdc_error *err) {
-    struct output *output = *out;
-    if (!output)
-        return ECDC_OK;
-    shape->dims[0] = n_trs;
-    ecdc_status status = npy_finish_header(output, shape, err);
-    if (status == ECDC_OK) {
-        *out = NULL; /* output_commit frees it */
-        status = output_commit(output, err);
-    }
     return status;
 }
 
 static ecdc_status finish(struct autoencoder_run *r, ecdc_error *err) {
     cJSON *json = NULL;
-    ecdc_status status = output_is_pipe(r->out.npy) ? ECDC_OK : describe(r, &json, err);
+    struct output **const others[] = {&r->logits, &r->bottleneck};
+    ecdc_status status = describe(r, &json, err);
     if (status == ECDC_OK)
-        status = commit_array(&r->logits, &r->logits_shape, r->shape.dims[0], err);
-    if (status == ECDC_OK)
-        status = commit_array(&r->bottleneck, &r->bottleneck_shape, r->shape.dims[0], err);
+        status = output_commit_all(others, 2, err);
     if (status == ECDC_OK)
         return features_out_finish(&r->out, json, err);
     cJSON_Delete(json);
@@ -278,6 +258,7 @@ static void release(struct autoencoder_run *r) {
     output_discard(r->bottleneck);
     npy_close(r->npy);
     ecdc_autoencoder_close(r->autoencoder);
+    free(r->description);
     free(r->codes);
     free(r->result);
     free(r->narrow);
@@ -286,7 +267,9 @@ static void release(struct autoencoder_run *r) {
 }
 
 static int run_autoencoder(const struct options *o) {
-    if (!output_format(&command_autoencoder, o, "npy") || output_is_input(o))
+    const char *const inputs[] = {o->arguments[0], o->arguments[1]};
+    if (!output_format(&command_autoencoder, o, "npy") || output_is_one_of(o->output, inputs, 2) ||
+        output_is_one_of(o->logits, inputs, 2) || output_is_one_of(o->bottleneck, inputs, 2))
         return EXIT_USAGE;
     if ((o->logits && !strcmp(o->logits, o->output)) || (o->bottleneck && !strcmp(o->bottleneck, o->output)) ||
         (o->logits && o->bottleneck && !strcmp(o->logits, o->bottleneck)))

@@ -116,21 +116,6 @@ static int make_mask(const struct options *o) {
     return status == ECDC_OK ? EXIT_DONE : report_error(&err);
 }
 
-/* Whether the output is one of the files that are read; says so. */
-static bool output_is_read(const struct options *o) {
-    struct stat in, out;
-    if (stat(o->output, &out) != 0 || !S_ISREG(out.st_mode))
-        return false;
-    for (int i = 1; i <= o->n_arguments; i++) {
-        const char *path = i < o->n_arguments ? o->words[i] : o->mask;
-        if (path && stat(path, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino) {
-            report_usage("%s is the input: give the output another name", o->output);
-            return true;
-        }
-    }
-    return false;
-}
-
 static int run(const struct options *o) {
     const char *what = o->words[0];
     bool mask = !strcmp(what, "mask"), extract = !strcmp(what, "extract"), restore = !strcmp(what, "restore");
@@ -149,7 +134,7 @@ static int run(const struct options *o) {
     for (size_t i = 0; i < sizeof about / sizeof *about; i++)
         if (about[i].given && !about[i].meant)
             return report_usage("fmri: %s means nothing with %s", about[i].name, what);
-    if (output_is_read(o))
+    if (output_is_one_of(o->output, (const char *const *)o->words + 1, (size_t)o->n_arguments - 1) || output_is_one_of(o->output, &o->mask, 1))
         return EXIT_USAGE;
     return mask ? make_mask(o) : extract ? fmri_extract(o) : fmri_restore(o);
 }

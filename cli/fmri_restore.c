@@ -10,10 +10,9 @@
 #include "fmri_modes.h"
 #include "json_out.h"
 #include "media/npy.h"
-#include "model/file.h"
 #include "model/json.h"
 
-enum { MAX_SIDECAR = 1 << 20, FRAME_RATE = 75 /* any: only the TR is of use */ };
+enum { FRAME_RATE = 75 /* any: only the TR is of use */ };
 
 struct restore {
     const struct options *o;
@@ -26,15 +25,12 @@ struct restore {
 
 /* The TR of the description beside the series; 0 where there is none. */
 static ecdc_status read_tr(const char *path, double *tr_s, ecdc_error *err) {
-    char *json_path = path_replace(path, ".npy", ".json"), *text = NULL;
+    char *json_path = path_replace(path, ".npy", ".json");
     cJSON *json = NULL;
-    size_t n = 0;
     *tr_s = 0;
     ecdc_status status = json_path ? ECDC_OK : ecdc_fail_memory(err, "a path");
     if (status == ECDC_OK && access(json_path, F_OK) == 0) {
-        status = file_read_text(json_path, MAX_SIDECAR, &text, &n, err);
-        if (status == ECDC_OK)
-            status = json_parse_object(json_path, text, n, &json, err);
+        status = json_read_object(json_path, &json, err);
         const cJSON *tr = cJSON_GetObjectItemCaseSensitive(json, "tr");
         if (status == ECDC_OK && (!cJSON_IsNumber(tr) || !(tr->valuedouble >= 0 && tr->valuedouble <= 3600)))
             status = ecdc_fail(err, ECDC_E_FORMAT, "%s: tr is missing or wrong; --tr gives the repetition time", json_path);
@@ -42,7 +38,6 @@ static ecdc_status read_tr(const char *path, double *tr_s, ecdc_error *err) {
             *tr_s = tr->valuedouble;
     }
     cJSON_Delete(json);
-    free(text);
     free(json_path);
     return status;
 }

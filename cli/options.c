@@ -400,13 +400,20 @@ const char *output_format(const struct command *command, const struct options *o
     return NULL;
 }
 
-bool output_is_input(const struct options *o) {
+bool output_is_one_of(const char *output, const char *const inputs[], size_t n) {
     struct stat in, out;
-    if (stat(o->arguments[0], &in) != 0 || stat(o->output, &out) != 0 || !S_ISREG(in.st_mode) ||
-        in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+    if (!output || stat(output, &out) != 0 || !S_ISREG(out.st_mode))
         return false;
-    report_usage("%s is the input: give the output another name", o->output);
-    return true;
+    for (size_t i = 0; i < n; i++)
+        if (inputs[i] && stat(inputs[i], &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino) {
+            report_usage("%s is the input: give the output another name", output);
+            return true;
+        }
+    return false;
+}
+
+bool output_is_input(const struct options *o) {
+    return output_is_one_of(o->output, o->arguments, 1);
 }
 
 ecdc_settings settings_of(const struct options *o) {

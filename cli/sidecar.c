@@ -8,10 +8,8 @@
 #include "base/memory.h"
 #include "base/paths.h"
 #include "base/status.h"
-#include "model/file.h"
 #include "model/json.h"
 
-enum { MAX_BYTES = 1 << 20 };
 
 static bool get_text(const cJSON *object, const char *name, char *out, size_t size) {
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
@@ -86,23 +84,19 @@ static const char *parse(const cJSON *json, struct sidecar *s) {
 
 ecdc_status sidecar_read(const char *path, struct sidecar *s, ecdc_error *err) {
     *s = (struct sidecar){.found = false};
-    char *json_path = path_replace(path, ".npy", ".json"), *text = NULL;
+    char *json_path = path_replace(path, ".npy", ".json");
     cJSON *json = NULL;
-    size_t n = 0;
     if (!json_path)
         return ecdc_fail_memory(err, "a path");
     ecdc_status status = ECDC_OK;
     if (access(json_path, F_OK) == 0) {
-        status = file_read_text(json_path, MAX_BYTES, &text, &n, err);
-        if (status == ECDC_OK)
-            status = json_parse_object(json_path, text, n, &json, err);
+        status = json_read_object(json_path, &json, err);
         const char *wrong = status == ECDC_OK ? parse(json, s) : NULL;
         if (wrong)
             status = ecdc_fail(err, ECDC_E_FORMAT, "%s: %s is missing or wrong; without this file the parameters come from "
                                "--tr, --alignment, --layout, -b", json_path, wrong);
     }
     cJSON_Delete(json);
-    free(text);
     free(json_path);
     return status;
 }

@@ -19,7 +19,7 @@ _ecdc() {
     --alignment) _ecdc_words "giblet exact" ;;
     --cpu) _ecdc_words "auto avx512 avx2 neon reference" ;;
     --dtype) _ecdc_words "int64 int16 float32 float16" ;;
-    --format) _ecdc_words "ecdc npy npz wav safetensors th" ;;
+    --format) _ecdc_words "ecdc npy npz wav html png safetensors th" ;;
     --hrf) _ecdc_words "none causal giblet giblet-doc" ;;
     --layout) _ecdc_words "codes flat giblet" ;;
     --mode) _ecdc_words "encodec latent mel" ;;
@@ -27,8 +27,9 @@ _ecdc() {
     *)
         if [[ $word == -* ]]; then
             _ecdc_words "$("$ecdc" "$command" --help 2>/dev/null | sed -n 's/^  \(-.,\|   \) \(--[a-z-]*\).*/\2/p')"
-        elif [[ $command == model && $COMP_CWORD == 2 ]]; then
-            _ecdc_words "list path fetch convert verify"
+        elif ((COMP_CWORD == 2)); then # what the usage line begins with, where that is a word: "list | path MODEL | fetch NAME"
+            _ecdc_words "$("$ecdc" "$command" --help 2>/dev/null | sed -n '1s/.*\[OPTION ...\] //p' | tr '|' '\n' |
+                sed -n 's/^ *\([a-z][a-z]*\)\( .*\)\{0,1\}$/\1/p')"
         fi
         ;;
     esac

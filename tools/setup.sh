@@ -8,8 +8,8 @@ PEER_PACKAGES="python3-venv"
 BROWSER_PACKAGES="chromium" # shows the page of ecdc report to the tests
 CLANG_PACKAGES="clang"
 SANITIZE_PACKAGES="valgrind"
-LONG_PACKAGES="slurmctld slurmd slurm-client munge"
-DEB_PACKAGES="dpkg-dev debootstrap"
+DEB_PACKAGES="dpkg-dev"
+LONG_PACKAGES="slurmctld slurmd slurm-client munge debootstrap"
 AARCH64_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 
 say() { printf '\n== %s\n' "$*"; }

@@ -147,6 +147,15 @@ static void random_digits(char digits[RANDOM_DIGITS + 1]) {
     digits[RANDOM_DIGITS] = '\0';
 }
 
+/* Says that a temporary file is in use, where the file system can, so that output_remove_abandoned leaves it. False where it came
+ * between the making of the file and this. */
+static bool hold(int fd) {
+    struct stat st;
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return false;
+    return fstat(fd, &st) != 0 || st.st_nlink > 0;
+}
+
 /* Creates the temporary file beside o->target. mkstemp would make it private; open with 0666 gives it the rights that
  * any new file gets here. */
 static ecdc_status create_temporary(struct output *o, ecdc_error *err) {
@@ -170,14 +179,17 @@ static ecdc_status create_temporary(struct output *o, ecdc_error *err) {
             o->fd = open(o->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         while (o->fd < 0 && errno == EINTR);
         error = o->fd < 0 ? errno : 0;
+        if (o->fd >= 0 && !hold(o->fd)) {
+            close(o->fd);
+            o->fd = -1;
+            error = EEXIST; /* another name */
+        }
     }
     if (o->fd < 0) {
         free(o->temporary); /* not ours: nothing to remove */
         o->temporary = NULL;
         if (status == ECDC_OK)
             status = fail_directory(o->name, directory, error, err);
-    } else {
-        (void)flock(o->fd, LOCK_EX | LOCK_NB); /* says that it is in use (output_remove_abandoned), where the file system can */
     }
     free(directory);
     return status;
@@ -194,7 +206,8 @@ bool output_is_temporary(const char *name, size_t *n_base) {
 }
 
 bool output_remove_abandoned(const char *path) {
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    /* for writing, too: network file systems give no exclusive lock otherwise */
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     bool removed = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && unlink(path) == 0;
     if (fd >= 0)
         close(fd);
@@ -432,15 +445,18 @@ static int rename_new(const char *from, const char *to) {
 static ecdc_status put_in_place(struct output *o, ecdc_error *err) {
     if (fsync(o->fd) != 0 && errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
         return fail_io(o, "writing", errno, err);
-    int fd = o->fd;
+    int fd = o->fd, held = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* the lock lasts until the file has its name */
     o->fd = -1;
-    if (close(fd) != 0 && errno != EINTR) /* network file systems may report a full disk only here */
-        return fail_io(o, "writing", errno, err);
-    int error;
-    if (o->overwrite)
+    int error = close(fd) != 0 && errno != EINTR ? errno : 0; /* network file systems may report a full disk only here */
+    bool closed = error == 0;
+    if (closed && o->overwrite)
         error = rename(o->temporary, o->target) == 0 ? 0 : errno;
-    else
+    else if (closed)
         error = rename_new(o->temporary, o->target);
+    if (held >= 0)
+        close(held);
+    if (!closed)
+        return fail_io(o, "writing", error, err);
     if (error == EEXIST && !o->overwrite)
         return ecdc_fail(err, ECDC_E_EXISTS, "%s: appeared while this output was written (-f overwrites it)",
                          o->name);

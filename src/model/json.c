@@ -7,10 +7,11 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "model/file.h"
 
 /* cJSON spends about 100 bytes on a value, and two characters ("1,") make one: without this bound a file would cost
  * fifty times its size. A checkpoint's header has some thousands of values. */
-enum { MAX_VALUES = 1 << 20 };
+enum { MAX_VALUES = 1 << 20, MAX_FILE = 1 << 20 };
 
 static size_t line_of(const char *text, size_t offset) {
     size_t line = 1;
@@ -52,6 +53,16 @@ ecdc_status json_parse_object(const char *what, const char *text, size_t n, cJSO
         *root = value;
     }
     free(copy);
+    return status;
+}
+
+ecdc_status json_read_object(const char *path, cJSON **root, ecdc_error *err) {
+    char *text = NULL;
+    size_t n = 0;
+    ecdc_status status = file_read_text(path, MAX_FILE, &text, &n, err);
+    if (status == ECDC_OK)
+        status = json_parse_object(path, text, n, root, err);
+    free(text);
     return status;
 }
 

@@ -11,6 +11,9 @@
  * text in messages: a path, or "x.safetensors: header". ECDC_E_FORMAT, ECDC_E_MEMORY. */
 ecdc_status json_parse_object(const char *what, const char *text, size_t n, cJSON **root, ecdc_error *err);
 
+/* The same from a file of at most 1 MiB. ECDC_E_IO, too. */
+ecdc_status json_read_object(const char *path, cJSON **root, ecdc_error *err);
+
 /* The value as a message should show it, cut to `size`: 12, "text", null, a list ... Returns buffer. */
 const char *json_describe(const cJSON *value, char *buffer, size_t size);
 

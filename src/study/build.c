@@ -313,20 +313,44 @@ static ecdc_status make_part(const struct ecdc_study *study, ecdc_part part, siz
     return status;
 }
 
+/* A file that has only another time than when the part was made (a study that was copied) would be read whole at every look: the
+ * description gets the new time. Where that is not possible, nothing is lost. */
+static void renew_times(const struct ecdc_study *study, ecdc_part part, size_t subject, const char *name) {
+    ecdc_part_info info;
+    bool by_contents;
+    int lock = -1;
+    cJSON *key = NULL, *json = NULL;
+    if (lock_take(study->cache, name, &study->s.listener, &lock, NULL) == ECDC_OK &&
+        look_at_part(study, part, (int64_t)subject, &info, &by_contents, NULL) == ECDC_OK && info.state == ECDC_PART_FRESH &&
+        by_contents && wanted_key(study, part, subject, &key, NULL) == ECDC_OK && read_description(info.path, &json, NULL) == ECDC_OK &&
+        key_renew_times(cJSON_GetObjectItemCaseSensitive(json, "key"), key)) {
+        (void)write_description(info.path, json, NULL);
+        json = NULL;
+    }
+    cJSON_Delete(json);
+    cJSON_Delete(key);
+    lock_give_back(lock);
+}
+
 static ecdc_status build_part(const struct ecdc_study *study, ecdc_part part, size_t subject, const char *name, int *n_made,
                               int64_t *n_trs, ecdc_error *err) {
     struct part_progress p = {.outer = &study->s.listener, .share = 1};
-    ecdc_part_info info;
+    ecdc_part_info info = {0};
+    bool by_contents;
     int lock = -1;
     snprintf(p.what, sizeof p.what, "%s", name);
     if (listener_stops(p.outer))
         return listener_fail(err);
-    ecdc_status status = ecdc_study_look(study, part, (int64_t)subject, &info, err);
+    ecdc_status status = look_at_part(study, part, (int64_t)subject, &info, &by_contents, err);
+    if (status == ECDC_OK && info.state == ECDC_PART_FRESH && by_contents)
+        renew_times(study, part, subject, name);
     if (status == ECDC_OK && info.state != ECDC_PART_FRESH) {
         status = lock_take(study->cache, name, p.outer, &lock, err);
         if (status == ECDC_OK) /* another process may have made it meanwhile */
             status = ecdc_study_look(study, part, (int64_t)subject, &info, err);
     }
+    if (status == ECDC_OK && info.state != ECDC_PART_FRESH && *info.path) /* before the work, not after it */
+        status = check_not_foreign(info.path, err);
     if (status == ECDC_OK && info.state != ECDC_PART_FRESH) {
         show(&p, 0);
         status = make_part(study, part, subject, &p, err);

@@ -10,10 +10,9 @@
 #include "base/paths.h"
 #include "base/status.h"
 #include "features/names.h"
-#include "model/file.h"
 #include "model/json.h"
 
-enum { MAX_DESCRIPTION = 1 << 20, KEY_VERSION = 1 };
+enum { KEY_VERSION = 1 };
 
 /* ------------------------------------------------------------------------------------------------ names --- */
 
@@ -149,18 +148,11 @@ char *description_path(const char *path) {
 }
 
 ecdc_status read_description(const char *path, cJSON **json, ecdc_error *err) {
-    char *beside = description_path(path), *text = NULL;
-    size_t n = 0;
+    char *beside = description_path(path);
     *json = NULL;
     if (!beside)
         return ecdc_fail_memory(err, "a path");
-    ecdc_status status = ECDC_OK;
-    if (access(beside, F_OK) == 0) {
-        status = file_read_text(beside, MAX_DESCRIPTION, &text, &n, err);
-        if (status == ECDC_OK)
-            status = json_parse_object(beside, text, n, json, err);
-    }
-    free(text);
+    ecdc_status status = access(beside, F_OK) == 0 ? json_read_object(beside, json, err) : ECDC_OK;
     free(beside);
     return status;
 }

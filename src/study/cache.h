@@ -24,6 +24,10 @@ ecdc_features_settings film_settings(const struct ecdc_study *study);
 /* The SHA-256 of a fresh mask's file, from its description; "" where it has none. */
 ecdc_status mask_sha256_of(const char *path, char hex[65], ecdc_error *err);
 
+/* ecdc_study_look, and whether a file of the part's key had another time, so that its contents had to tell. */
+ecdc_status look_at_part(const struct ecdc_study *study, ecdc_part part, int64_t subject, ecdc_part_info *info, bool *by_contents,
+                         ecdc_error *err);
+
 /* The description beside a cached file; NULL in *json where there is none. ECDC_E_FORMAT, ECDC_E_IO, ECDC_E_MEMORY. */
 ecdc_status read_description(const char *path, cJSON **json, ecdc_error *err);
 /* The name of that description; free() it. */

@@ -82,14 +82,12 @@ ecdc_status key_complete(cJSON *key, const ecdc_listener *listener, ecdc_error *
 
 struct comparison {
     const ecdc_listener *listener;
-    char *why;
-    size_t size;
-    bool same;
+    struct key_match *match;
 };
 
 static void differ(struct comparison *c, const char *name, const char *wanted, const char *stored) {
-    c->same = false;
-    snprintf(c->why, c->size, "%s is %s, the cache was made with %s", name, wanted, stored);
+    c->match->same = false;
+    snprintf(c->match->why, sizeof c->match->why, "%s is %s, the cache was made with %s", name, wanted, stored);
 }
 
 static ecdc_status compare_files(struct comparison *c, const char *name, const cJSON *wanted, const cJSON *stored, ecdc_error *err) {
@@ -97,23 +95,24 @@ static ecdc_status compare_files(struct comparison *c, const char *name, const c
     json_describe(cJSON_GetObjectItemCaseSensitive(wanted, "size"), size, sizeof size);
     json_describe(cJSON_GetObjectItemCaseSensitive(stored, "size"), was, sizeof was);
     if (strcmp(size, was) != 0) {
-        c->same = false;
-        snprintf(c->why, c->size, "%s (%s) has %s bytes, the cache was made when it had %s", name, text_of(wanted, "path"), size, was);
+        c->match->same = false;
+        snprintf(c->match->why, sizeof c->match->why, "%s (%s) has %s bytes, the cache was made when it had %s", name, text_of(wanted, "path"), size, was);
         return ECDC_OK;
     }
     if (strcmp(text_of(wanted, "modified"), text_of(stored, "modified")) == 0)
         return ECDC_OK;
+    c->match->by_contents = true;
     ecdc_status status = sha256_file(text_of(wanted, "path"), c->listener, hex, NULL, err);
     if (status == ECDC_OK && strcmp(hex, text_of(stored, "sha256")) != 0) {
-        c->same = false;
-        snprintf(c->why, c->size, "%s (%s) has changed since the cache was made", name, text_of(wanted, "path"));
+        c->match->same = false;
+        snprintf(c->match->why, sizeof c->match->why, "%s (%s) has changed since the cache was made", name, text_of(wanted, "path"));
     }
     return status;
 }
 
 static ecdc_status compare_objects(struct comparison *c, const cJSON *wanted, const cJSON *stored, ecdc_error *err) {
     ecdc_status status = ECDC_OK;
-    for (const cJSON *w = wanted->child; status == ECDC_OK && c->same && w; w = w->next) {
+    for (const cJSON *w = wanted->child; status == ECDC_OK && c->match->same && w; w = w->next) {
         const cJSON *s = cJSON_GetObjectItemCaseSensitive(stored, w->string);
         char is[80], was[80];
         if (is_file(w) && is_file(s))
@@ -123,19 +122,31 @@ static ecdc_status compare_objects(struct comparison *c, const cJSON *wanted, co
         else if (!s || !cJSON_Compare(w, s, true))
             differ(c, w->string, json_describe(w, is, sizeof is), s ? json_describe(s, was, sizeof was) : "none");
     }
-    if (status == ECDC_OK && c->same && cJSON_GetArraySize(wanted) != cJSON_GetArraySize(stored)) {
-        c->same = false;
-        snprintf(c->why, c->size, "it was made by another version of ecdc, or from other subjects");
+    if (status == ECDC_OK && c->match->same && cJSON_GetArraySize(wanted) != cJSON_GetArraySize(stored)) {
+        c->match->same = false;
+        snprintf(c->match->why, sizeof c->match->why, "it was made by another version of ecdc, or from other subjects");
     }
     return status;
 }
 
-ecdc_status key_matches(const cJSON *wanted, const cJSON *stored, const ecdc_listener *listener, bool *same, char *why, size_t size,
+ecdc_status key_compare(const cJSON *wanted, const cJSON *stored, const ecdc_listener *listener, struct key_match *match,
                         ecdc_error *err) {
-    struct comparison c = {.listener = listener, .why = why, .size = size, .same = cJSON_IsObject(stored)};
-    if (!c.same)
-        snprintf(why, size, "its description has no key");
-    ecdc_status status = c.same ? compare_objects(&c, wanted, stored, err) : ECDC_OK;
-    *same = c.same;
-    return status;
+    struct comparison c = {listener, match};
+    *match = (struct key_match){.same = cJSON_IsObject(stored)};
+    if (match->same)
+        return compare_objects(&c, wanted, stored, err);
+    snprintf(match->why, sizeof match->why, "its description has no key");
+    return ECDC_OK;
+}
+
+bool key_renew_times(cJSON *stored, const cJSON *wanted) {
+    bool renewed = true;
+    for (const cJSON *w = wanted->child; renewed && w; w = w->next) {
+        cJSON *s = cJSON_GetObjectItemCaseSensitive(stored, w->string);
+        if (is_file(w) && is_file(s))
+            renewed = cJSON_SetValuestring(cJSON_GetObjectItemCaseSensitive(s, "modified"), text_of(w, "modified")) != NULL;
+        else if (cJSON_IsObject(w) && cJSON_IsObject(s))
+            renewed = key_renew_times(s, w);
+    }
+    return renewed;
 }

@@ -60,11 +60,12 @@ static void check_mask(ecdc_part_info *info, const cJSON *description) {
 }
 
 /* The file at info->path against the key that is wanted. */
-static ecdc_status look_at_file(const struct ecdc_study *study, const cJSON *key, ecdc_part_info *info, ecdc_error *err) {
+static ecdc_status look_at_file(const struct ecdc_study *study, const cJSON *key, ecdc_part_info *info, bool *by_contents,
+                                ecdc_error *err) {
     struct stat s;
     cJSON *description = NULL;
     ecdc_error why;
-    bool same;
+    struct key_match match;
     if (stat(info->path, &s) != 0) {
         conclude(info, ECDC_PART_MISSING, "%s: not there", info->path);
         return ECDC_OK;
@@ -76,12 +77,11 @@ static ecdc_status look_at_file(const struct ecdc_study *study, const cJSON *key
         conclude(info, ECDC_PART_DAMAGED, "%s: %s", info->path, status == ECDC_OK ? "has no description beside it" : why.message);
         return ECDC_OK;
     }
-    char reason[400];
-    status = key_matches(key, cJSON_GetObjectItemCaseSensitive(description, "key"), &study->s.listener, &same, reason, sizeof reason,
-                         err);
-    if (status == ECDC_OK && !same)
-        conclude(info, ECDC_PART_STALE, "%s: %s", info->path, reason);
+    status = key_compare(key, cJSON_GetObjectItemCaseSensitive(description, "key"), &study->s.listener, &match, err);
+    if (status == ECDC_OK && !match.same)
+        conclude(info, ECDC_PART_STALE, "%s: %s", info->path, match.why);
     else if (status == ECDC_OK) {
+        *by_contents = match.by_contents;
         conclude(info, ECDC_PART_FRESH, "%s", "");
         size_t n = strlen(info->path);
         (n > 4 && strcmp(info->path + n - 4, ".npy") == 0 ? check_array : check_mask)(info, description);
@@ -101,7 +101,7 @@ static bool is_film_name(const char *name, const char *head, const char *tail) {
 }
 
 /* Of the files whose names differ in their number of TRs alone, the one that is fresh, or else one that is there. */
-static ecdc_status look_at_film(const struct ecdc_study *study, ecdc_part_info *info, ecdc_error *err) {
+static ecdc_status look_at_film(const struct ecdc_study *study, ecdc_part_info *info, bool *by_contents, ecdc_error *err) {
     char head[160], tail[64];
     film_name_head(study, head, sizeof head);
     film_name_tail(study, tail, sizeof tail);
@@ -119,7 +119,7 @@ static ecdc_status look_at_film(const struct ecdc_study *study, ecdc_part_info *
         status = path ? keep_path(&candidate, path, err) : ecdc_fail_memory(err, "a path");
         free(path);
         if (status == ECDC_OK)
-            status = look_at_file(study, key, &candidate, err);
+            status = look_at_file(study, key, &candidate, by_contents, err);
         candidate.n_voxels = 0; /* its columns are no voxels */
         if (status == ECDC_OK && candidate.state != ECDC_PART_MISSING)
             *info = candidate;
@@ -129,7 +129,7 @@ static ecdc_status look_at_film(const struct ecdc_study *study, ecdc_part_info *
     return status;
 }
 
-static ecdc_status look_at_mask(const struct ecdc_study *study, ecdc_part_info *info, ecdc_error *err) {
+static ecdc_status look_at_mask(const struct ecdc_study *study, ecdc_part_info *info, bool *by_contents, ecdc_error *err) {
     cJSON *key = NULL;
     char *path = mask_path(study);
     ecdc_status status = path ? keep_path(info, path, err) : ecdc_fail_memory(err, "a path");
@@ -137,12 +137,13 @@ static ecdc_status look_at_mask(const struct ecdc_study *study, ecdc_part_info *
     if (status == ECDC_OK)
         status = mask_key(study, &key, err);
     if (status == ECDC_OK)
-        status = look_at_file(study, key, info, err);
+        status = look_at_file(study, key, info, by_contents, err);
     cJSON_Delete(key);
     return status;
 }
 
-static ecdc_status look_at_scan(const struct ecdc_study *study, size_t subject, ecdc_part_info *info, ecdc_error *err) {
+static ecdc_status look_at_scan(const struct ecdc_study *study, size_t subject, ecdc_part_info *info, bool *by_contents,
+                                ecdc_error *err) {
     cJSON *key = NULL;
     char *path = scan_path(study, subject), *mask = mask_path(study), sha256[65] = "";
     ecdc_error why;
@@ -152,22 +153,29 @@ static ecdc_status look_at_scan(const struct ecdc_study *study, size_t subject, 
     if (status == ECDC_OK)
         status = scan_key(study, subject, sha256, &key, err);
     if (status == ECDC_OK)
-        status = look_at_file(study, key, info, err);
+        status = look_at_file(study, key, info, by_contents, err);
     cJSON_Delete(key);
     free(path);
     free(mask);
     return status;
 }
 
-ecdc_status ecdc_study_look(const ecdc_study *study, ecdc_part part, int64_t subject, ecdc_part_info *info, ecdc_error *err) {
+ecdc_status look_at_part(const struct ecdc_study *study, ecdc_part part, int64_t subject, ecdc_part_info *info, bool *by_contents,
+                         ecdc_error *err) {
     if (part == ECDC_PART_SCAN && (subject < 0 || (uint64_t)subject >= study->subjects.n))
         return ecdc_fail(err, ECDC_E_ARGUMENT, "subject %lld: the study has %zu, counted from 0", (long long)subject, study->subjects.n);
     ecdc_part_info found = {.state = ECDC_PART_MISSING};
-    ecdc_status status = part == ECDC_PART_FILM   ? look_at_film(study, &found, err)
-                         : part == ECDC_PART_MASK ? look_at_mask(study, &found, err)
-                         : part == ECDC_PART_SCAN ? look_at_scan(study, (size_t)subject, &found, err)
+    *by_contents = false;
+    ecdc_status status = part == ECDC_PART_FILM   ? look_at_film(study, &found, by_contents, err)
+                         : part == ECDC_PART_MASK ? look_at_mask(study, &found, by_contents, err)
+                         : part == ECDC_PART_SCAN ? look_at_scan(study, (size_t)subject, &found, by_contents, err)
                                                   : ecdc_fail(err, ECDC_E_ARGUMENT, "part %d: there is none", (int)part);
     if (status == ECDC_OK)
         *info = found;
     return status;
+}
+
+ecdc_status ecdc_study_look(const ecdc_study *study, ecdc_part part, int64_t subject, ecdc_part_info *info, ecdc_error *err) {
+    bool by_contents;
+    return look_at_part(study, part, subject, info, &by_contents, err);
 }

@@ -7,11 +7,9 @@
 #include "base/memory.h"
 #include "base/paths.h"
 #include "base/status.h"
-#include "model/file.h"
 #include "model/json.h"
 #include "study/study.h"
 
-enum { MAX_SIDECAR = 1 << 20 };
 
 static const double tolerance_s = 1e-4; /* a header's TR is a float, and some are written with four digits */
 
@@ -22,12 +20,8 @@ static ecdc_status check_tr(const char *path, const char *field, double tr_s, co
 }
 
 static ecdc_status read_repetition_time(const char *path, double *tr_s, ecdc_error *err) {
-    char *text = NULL;
-    size_t n = 0;
     cJSON *json = NULL;
-    ecdc_status status = file_read_text(path, MAX_SIDECAR, &text, &n, err);
-    if (status == ECDC_OK)
-        status = json_parse_object(path, text, n, &json, err);
+    ecdc_status status = json_read_object(path, &json, err);
     const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, "RepetitionTime");
     if (status == ECDC_OK && value && (!cJSON_IsNumber(value) || !(value->valuedouble > 0 && value->valuedouble <= 3600))) {
         char shown[32];
@@ -36,7 +30,6 @@ static ecdc_status read_repetition_time(const char *path, double *tr_s, ecdc_err
     }
     *tr_s = status == ECDC_OK && value ? value->valuedouble : 0;
     cJSON_Delete(json);
-    free(text);
     return status;
 }
 

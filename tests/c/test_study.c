@@ -172,12 +172,11 @@ static cJSON *key_of(const char *path, const char *model, double n) {
 }
 
 /* Gives the wanted key back. */
-static void match(cJSON *wanted, const cJSON *stored, bool expected, const char *words) {
-    char why[400] = "";
-    bool same;
-    assert_ok(key_matches(wanted, stored, &listener_deaf, &same, why, sizeof why, &err), &err);
-    if (same != expected || !strstr(why, words))
-        fail_msg("\"%s\" instead of \"%s\"", why, words);
+static void check_match(cJSON *wanted, const cJSON *stored, bool expected, const char *words) {
+    struct key_match match;
+    assert_ok(key_compare(wanted, stored, &listener_deaf, &match, &err), &err);
+    if (match.same != expected || !strstr(match.why, words))
+        fail_msg("\"%s\" instead of \"%s\"", match.why, words);
     cJSON_Delete(wanted);
 }
 
@@ -192,26 +191,36 @@ static void test_keys(void **state) {
     cJSON *stored = cJSON_Parse(text);
     cJSON_free(text);
 
-    match(key_of(path, "abc", 4), stored, true, "");
-    match(key_of(path, "abd", 4), stored, false, "model is \"abd\", the cache was made with \"abc\"");
-    match(key_of(path, "abc", 1), stored, false, "n is 1, the cache was made with 4");
-    match(key_of(path, "abc", 4), NULL, false, "no key");
+    check_match(key_of(path, "abc", 4), stored, true, "");
+    check_match(key_of(path, "abd", 4), stored, false, "model is \"abd\", the cache was made with \"abc\"");
+    check_match(key_of(path, "abc", 1), stored, false, "n is 1, the cache was made with 4");
+    check_match(key_of(path, "abc", 4), NULL, false, "no key");
     cJSON *more = key_of(path, "abc", 4);
     cJSON_AddStringToObject(more, "new", "x");
-    match(more, stored, false, "new is \"x\", the cache was made with none");
+    check_match(more, stored, false, "new is \"x\", the cache was made with none");
     cJSON_AddStringToObject(stored, "old", "x");
-    match(key_of(path, "abc", 4), stored, false, "another version");
+    check_match(key_of(path, "abc", 4), stored, false, "another version");
     cJSON_DeleteItemFromObject(stored, "old");
 
     /* Only the time has changed: the contents decide. */
     assert_int_equal(utime(path, &(struct utimbuf){1000, 1000}), 0);
-    match(key_of(path, "abc", 4), stored, true, "");
+    check_match(key_of(path, "abc", 4), stored, true, "");
     assert_fails(key_check_unchanged(made, &err), ECDC_E_IO, &err, "film.bin: was changed while it was read");
+
+    /* With the new time in the stored key they need not be read again. */
+    struct key_match match;
+    cJSON *today = key_of(path, "abc", 4);
+    assert_ok(key_compare(today, stored, &listener_deaf, &match, &err), &err);
+    assert_true(match.same && match.by_contents);
+    assert_true(key_renew_times(stored, today));
+    assert_ok(key_compare(today, stored, &listener_deaf, &match, &err), &err);
+    assert_true(match.same && !match.by_contents);
+    cJSON_Delete(today);
     write_file("film.bin", "012345678x", 10);
     assert_int_equal(utime(path, &(struct utimbuf){2000, 2000}), 0);
-    match(key_of(path, "abc", 4), stored, false, "has changed since the cache was made");
+    check_match(key_of(path, "abc", 4), stored, false, "has changed since the cache was made");
     write_file("film.bin", "0123", 4);
-    match(key_of(path, "abc", 4), stored, false, "has 4 bytes, the cache was made when it had 10");
+    check_match(key_of(path, "abc", 4), stored, false, "has 4 bytes, the cache was made when it had 10");
     cJSON_Delete(made);
     cJSON_Delete(stored);
 
@@ -229,7 +238,7 @@ static void test_strange_keys(void **state) {
     for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
         cJSON *stored = cJSON_Parse(strange[i]);
         assert_non_null(stored);
-        match(key_of(path, "abc", 4), stored, false, "");
+        check_match(key_of(path, "abc", 4), stored, false, "");
         cJSON_Delete(stored);
     }
 }

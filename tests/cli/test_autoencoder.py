@@ -159,3 +159,20 @@ def test_usage(ecdc, model):
     ecdc("autoencoder", "run", model, "c.npy", "-o", "b.npy")
     ecdc.refuses("autoencoder", "run", model, "c.npy", "-o", "b.npy", says="b.npy")
     assert "--bottleneck FILE.npy" in ecdc("autoencoder", "--help").text
+
+
+@pytest.mark.parametrize("option", ["-o", "--logits", "--bottleneck"])
+@pytest.mark.parametrize("name", ["f.npy", "model.npy"])
+def test_no_output_takes_the_place_of_an_input(ecdc, model, option, name):
+    model.rename(ecdc.cwd / "model.npy")  # so that -o would take the name
+    np.save(ecdc.cwd / "f.npy", np.zeros((2, 4, 112), np.int64))
+    others = [] if option == "-o" else ["-o", "back.npy"]
+    ecdc.refuses("autoencoder", "run", "model.npy", "f.npy", *others, option, f"./{name}", "-f", status=2,
+                 says=f"./{name} is the input: give the output another name")
+
+
+def test_a_description_that_is_there_is_seen_before_the_work(ecdc, sounds, model):
+    features(ecdc, sounds)
+    (ecdc.cwd / "back.json").write_text("{}")
+    np.save(ecdc.cwd / "f.npy", np.full((4, 4, 112), 2000))  # rows that would fail if they were run
+    ecdc.refuses("autoencoder", "run", model, "f.npy", "-o", "back.npy", says="back.json: exists already")

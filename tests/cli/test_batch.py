@@ -160,6 +160,13 @@ def test_files_of_others_are_left_alone(ecdc, films):
     assert states(ecdc)["a.npy"] == "done" and np.load(ecdc.cwd / "out/a.npy").shape[1] == 4
 
 
+@pytest.mark.parametrize("extension", ["tsv", "json"])
+def test_what_stands_beside_an_output_is_somebody_elses_too(ecdc, films, extension):
+    (films / f"a.{extension}").write_text("mine")
+    ecdc.refuses("batch", "films", "-o", "films", "-q", says=f"films/a.{extension}: exists already, and no ecdc-batch.json says how it")
+    assert (films / f"a.{extension}").read_text() == "mine"
+
+
 def test_shards_divide_the_list(ecdc, films):
     for i in 2, 1, 3:
         ecdc.run("batch", "films", "-o", "out", "-m", TINY, "--shard", f"{i}/3")

@@ -169,6 +169,30 @@ def test_what_makes_a_film_stale(ecdc, data):
     assert len(np.load(data / "cache" / FILM.replace("12", "11"))) == 11
 
 
+def test_a_copied_study_is_read_once_more_and_then_known(ecdc, data):
+    build(ecdc)
+    scan_file = data / "sherlock_nii" / "sherlock_movie_s2.nii.gz"
+    os.utime(scan_file, (1000, 1000))
+    descriptions = {p: json.loads(p.read_text()) for p in (data / "cache").glob("*.json")}
+    assert check(ecdc, status=0)["good"]
+    assert all(json.loads(p.read_text()) == old for p, old in descriptions.items())  # who only looks writes nothing
+    assert build(ecdc)["n_made"] == 0
+    renewed = {p.name for p, old in descriptions.items() if json.loads(p.read_text()) != old}
+    assert len(renewed) == 2 and sum(name.startswith("fmri_sub-2_") for name in renewed) == 1  # the mask's and the scan's own
+    assert all('"1000.000000000"' in (data / "cache" / name).read_text() for name in renewed)
+    assert check(ecdc, status=0)["good"]
+
+
+def test_a_foreign_film_is_refused_before_the_work(ecdc, data):
+    (data / "cache").mkdir()
+    np.save(data / "cache" / FILM, np.zeros((12, 4, 112), np.int64))
+    before = (data / "cache" / FILM).stat()
+    r = ecdc.run("dataset", "build", "data", "-m", TINY, "-q")
+    assert r.status == 1 and f"{FILM}: is there without a description beside it" in r.stderr
+    after = (data / "cache" / FILM).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
 def test_another_model_is_never_mixed(ecdc, data, default_model):
     build(ecdc)
     before = np.load(data / "cache" / FILM)

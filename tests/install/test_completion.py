@@ -62,11 +62,17 @@ def test_values_are_taken(ecdc, complete):
     assert complete("features", "--output", "") == [] == complete("features", "")  # files: bash's own
 
 
-def test_model_commands(ecdc, complete):
-    usage = ecdc("model", "--help").text.splitlines()[0]
-    for word in complete("model", ""):
+@pytest.mark.parametrize("command", ["model", "fmri", "dataset", "autoencoder"])
+def test_words_of_a_command(ecdc, complete, command):
+    usage = ecdc(command, "--help").text.splitlines()[0]
+    for word in complete(command, ""):
         assert re.search(rf"[ |]{word}\b", usage)
-    assert len(complete("model", "")) == usage.count("|") + 1
+    assert len(complete(command, "")) == usage.count("|") + 1
+
+
+@pytest.mark.parametrize("command", ["features", "batch", "report", "compare"])
+def test_commands_without_words_complete_names_of_files(complete, command):
+    assert complete(command, "") == []
 
 
 def test_at_a_terminal(tmp_path, script):
