@@ -27,6 +27,7 @@ struct options {
     bool bandwidth_given;
     int threads;
     ecdc_cpu cpu;
+    ecdc_precision precision;
     const char *tr;
     bool tr_given, alignment_given, layout_given;
     int64_t max_trs; /* -1: all */

@@ -61,7 +61,7 @@ static double median(double *values, int n) {
 
 /* The best of some bursts of multiply-adds on one thread, in GFLOP/s: what this machine can do, whatever kernels are timed. */
 static double fma_peak_gflops(void) {
-    const struct kernels *kernels = kernels_for(ECDC_CPU_AUTO);
+    const struct kernels *kernels = kernels_for(ECDC_CPU_AUTO, ECDC_PRECISION_F32);
     float sink[3] = {0.999f, 0.001f, 0};
     double best = 0;
     for (int i = 0; i < 20; i++) {
@@ -185,8 +185,8 @@ static void report(struct bench *b, const struct options *o) {
     double peak = fma_peak_gflops();
     int threads = o->threads ? o->threads : pool_processors();
     if (!o->json) {
-        printf("%s, f32, %s kernels, %d thread%s, %g kbps (%d codebooks), %g s, median of %d\n", b->info.name,
-               ecdc_cpu_name(o->cpu), threads, threads == 1 ? "" : "s", o->bandwidth_kbps, b->n_codebooks, seconds,
+        printf("%s, %s, %s kernels, %d thread%s, %g kbps (%d codebooks), %g s, median of %d\n", b->info.name,
+               ecdc_precision_name(o->precision), ecdc_cpu_name(o->cpu), threads, threads == 1 ? "" : "s", o->bandwidth_kbps, b->n_codebooks, seconds,
                o->repeats);
         printf("encode  %7.1f x realtime  %7.1f GFLOP/s  %5.1f %% of the FMA peak\n", encode_x, encode_gflops,
                100 * encode_gflops / (peak * threads));
@@ -201,7 +201,7 @@ static void report(struct bench *b, const struct options *o) {
     }
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "model", b->info.name);
-    cJSON_AddStringToObject(json, "precision", "f32");
+    cJSON_AddStringToObject(json, "precision", ecdc_precision_name(o->precision));
     cJSON_AddStringToObject(json, "cpu", ecdc_cpu_name(o->cpu));
     json_put_integer(json, "threads", threads);
     json_put_number(json, "bandwidth", o->bandwidth_kbps);

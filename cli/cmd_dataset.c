@@ -35,6 +35,7 @@ static ecdc_status open_study(struct dataset_run *r, ecdc_error *err) {
     s.zscore = !o->no_zscore;
     s.n_threads = o->threads;
     s.cpu = o->cpu;
+    s.precision = o->precision;
     input_listener_init(&r->listener, o);
     r->listener.share = true;
     s.listener = r->listener.listener;

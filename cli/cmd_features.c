@@ -47,6 +47,7 @@ ecdc_features_settings features_settings(const struct options *o, const ecdc_lis
     s.partial_input = o->partial_input;
     s.n_threads = o->threads;
     s.cpu = o->cpu;
+    s.precision = o->precision;
     s.listener = listener;
     return s;
 }

@@ -37,6 +37,7 @@ static ecdc_report_settings report_settings(const struct options *o, const char 
     s.overwrite = o->overwrite;
     s.n_threads = o->threads;
     s.cpu = o->cpu;
+    s.precision = o->precision;
     s.input.stop = stop;
     s.input.stop_context = watch;
     s.input.choose_track = o->track >= 0;

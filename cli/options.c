@@ -81,7 +81,7 @@ static const struct option_row rows[] = {
     {"jobs", OPT_JOBS, "N", "files at the same time, each on one thread (default: all processors)"},
     {"shard", OPT_SHARD, "PART", "I/N: only every N-th file, from the I-th on (1 to N): one task of N"},
     {"threads", OPT_THREADS, "N", "threads; results do not depend on it (default: all processors)"},
-    {"precision", OPT_PRECISION, "NAME", "f32"},
+    {"precision", OPT_PRECISION, "NAME", "f32, or bf16: faster, codes differ a little; needs AMX (default: f32)"},
     {"cpu", OPT_CPU, "NAME", "kernels: auto, avx512, avx2, neon or reference (default: auto)"},
     {"json", OPT_JSON, NULL, "print one JSON object on standard output"},
     {"quiet", 'q', NULL, "no progress and no notes"},
@@ -179,6 +179,7 @@ static int choose(const char *text, const char *const *names, int n) {
 static const char *const formats[] = {"ecdc", "npy", "npz", "wav", "html", "png"}, *const weight_formats[] = {"safetensors", "th"},
     *const dtypes[] = {"int64", "int16", "float32", "float16"};
 enum { N_FORMATS = sizeof formats / sizeof *formats };
+static const char *const precisions[] = {"f32", "bf16"};                               /* in the order of ecdc_precision */
 static const char *const cpus[] = {"auto", "reference", "avx2", "avx512", "neon"}; /* in the order of ecdc_cpu */
 
 static int bad_value(const char *option, const char *value, const char *allowed) {
@@ -233,8 +234,9 @@ static int set(struct options *o, int key, const char *v) {
         o->threads = (int)n;
         break;
     case OPT_PRECISION:
-        if (strcmp(v, "f32"))
-            return bad_value("precision", v, "f32 (bf16 is not built yet)");
+        if ((choice = choose(v, precisions, 2)) < 0)
+            return bad_value("precision", v, "f32 or bf16");
+        o->precision = (ecdc_precision)choice;
         break;
     case OPT_CPU:
         if ((choice = choose(v, cpus, 5)) < 0)
@@ -421,5 +423,6 @@ ecdc_settings settings_of(const struct options *o) {
     s.bandwidth_kbps = o->bandwidth_kbps;
     s.n_threads = o->threads;
     s.cpu = o->cpu;
+    s.precision = o->precision;
     return s;
 }

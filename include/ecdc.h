@@ -225,6 +225,18 @@ typedef enum ecdc_cpu {
     ECDC_CPU_NEON = 4
 } ecdc_cpu;
 
+/** The numbers that networks compute with. Sums are float32, and so is the search of the codebooks. */
+typedef enum ecdc_precision {
+    ECDC_PRECISION_F32 = 0,
+    /** Weights and the inputs of convolutions rounded to bfloat16 (8 significant bits): about twice as fast, and codes that differ
+     *  here and there (docs/PERFORMANCE.md has how many and what that costs). Needs a processor with AMX tiles for bfloat16, as
+     *  Intel's Xeons have from Sapphire Rapids on, and Linux 5.16; else ECDC_E_UNSUPPORTED. */
+    ECDC_PRECISION_BF16 = 1
+} ecdc_precision;
+
+/** "f32" or "bf16", a constant string. */
+ECDC_API const char *ecdc_precision_name(ecdc_precision precision);
+
 /** Streams that share what they can. An LSTM needs all its recurrent weights for every frame, 8 MB at full size, more than a
  *  core's cache holds: reading them costs a lone stream a third of its time. Encoders and decoders of one model that are made with
  *  the same group and used by different threads wait for each other there, a few milliseconds, and read them once for four
@@ -244,7 +256,8 @@ typedef struct ecdc_settings {
     int n_threads;         /**< 1 ... 256; default 0: one per processor that this process may use */
     ecdc_cpu cpu;          /**< default ECDC_CPU_AUTO; one that this processor lacks is ECDC_E_UNSUPPORTED */
     ecdc_group *group;     /**< other streams to share with; default NULL: none */
-    int reserved[6];       /**< for later fields: 0 */
+    ecdc_precision precision; /**< default ECDC_PRECISION_F32; bf16 goes with ECDC_CPU_AUTO */
+    int reserved[5];       /**< for later fields: 0 */
 } ecdc_settings;
 
 ECDC_API ecdc_settings ecdc_default_settings(void);
@@ -767,7 +780,8 @@ typedef struct ecdc_features_settings {
     int n_threads;         /**< as in ecdc_settings */
     ecdc_cpu cpu;          /**< likewise */
     const ecdc_listener *listener; /**< NULL: none */
-    int reserved[8];       /**< for later fields: 0 */
+    ecdc_precision precision; /**< as in ecdc_settings */
+    int reserved[7];       /**< for later fields: 0 */
 } ecdc_features_settings;
 
 ECDC_API ecdc_features_settings ecdc_default_features_settings(void);
@@ -1029,7 +1043,8 @@ typedef struct ecdc_study_settings {
     int n_threads;         /**< as in ecdc_settings */
     ecdc_cpu cpu;          /**< likewise */
     ecdc_listener listener; /**< hears of all work on this study. Progress is called "film" or "sub-LABEL", its total is 1 */
-    int reserved[8];       /**< for later fields: 0 */
+    ecdc_precision precision; /**< of the film's features: as in ecdc_settings */
+    int reserved[7];       /**< for later fields: 0 */
 } ecdc_study_settings;
 
 ECDC_API ecdc_study_settings ecdc_default_study_settings(void);
@@ -1184,7 +1199,8 @@ typedef struct ecdc_report_settings {
     /** As the sound goes by: seconds done, and what the input claims to have (0: nothing). On the calling thread, with
      *  input.stop_context. Default NULL. */
     void (*progress)(void *context, double done_s, double duration_hint_s);
-    int reserved[8];                               /**< for later fields: 0 */
+    ecdc_precision precision;                      /**< as in ecdc_settings */
+    int reserved[7];                               /**< for later fields: 0 */
 } ecdc_report_settings;
 
 ECDC_API ecdc_report_settings ecdc_default_report_settings(void);

@@ -23,7 +23,7 @@ _ecdc() {
     --hrf) _ecdc_words "none causal giblet giblet-doc" ;;
     --layout) _ecdc_words "codes flat giblet" ;;
     --mode) _ecdc_words "encodec latent mel" ;;
-    --precision) _ecdc_words "f32" ;;
+    --precision) _ecdc_words "f32 bf16" ;;
     *)
         if [[ $word == -* ]]; then
             _ecdc_words "$("$ecdc" "$command" --help 2>/dev/null | sed -n 's/^  \(-.,\|   \) \(--[a-z-]*\).*/\2/p')"

@@ -23,7 +23,7 @@ class CodeRows:
     """
 
     def __init__(self, model: Model, bandwidth: float, n_codebooks: int | None, layout: str, alignment: str,
-                 threads: int | None) -> None:
+                 threads: int | None, precision: str) -> None:
         if model.chunked:
             raise ValueError(f"model is {model.name}, which encodes normalised chunks that overlap: it has no single frame grid "
                              "for TRs; use a 24 kHz model")
@@ -33,7 +33,8 @@ class CodeRows:
         if layout == "giblet" and alignment == "exact":
             raise ValueError("alignment is 'exact', but layout='giblet' has giblet's alignment only; exact rows come as 'codes' or "
                              "'flat'")
-        self.model, self.bandwidth, self.layout, self.alignment, self.threads = model, bandwidth, layout, alignment, threads
+        self.model, self.bandwidth, self.layout, self.alignment = model, bandwidth, layout, alignment
+        self.threads, self.precision = threads, precision
         most = model.codebooks(bandwidth)
         self.n_codebooks = most if n_codebooks is None else _arguments.integer(
             "n_codebooks", n_codebooks, 1, most, f", as many as {bandwidth:g} kbps has")
@@ -68,7 +69,8 @@ class CodeRows:
                     return True
             return False
 
-        with Encoder(self.model, self.bandwidth, n_codebooks=self.n_codebooks, threads=self.threads) as encoder:
+        with Encoder(self.model, self.bandwidth, n_codebooks=self.n_codebooks, threads=self.threads,
+                     precision=self.precision) as encoder:
             for block in sound.blocks():
                 encoder.push(block)
                 n_samples += len(block)
@@ -127,7 +129,7 @@ class CodeRows:
         """Blocks of the sound of features that `fit` their shape; n_frames: of the signal, -1: the rows tell."""
         rows = _arguments.codes("features", features).reshape(len(features), -1)
         placer = RowPlacer(shape, self.model.codebook_size, len(rows), n_frames)
-        with Decoder(self.model, shape.n_codebooks, threads=self.threads) as decoder:
+        with Decoder(self.model, shape.n_codebooks, threads=self.threads, precision=self.precision) as decoder:
             for row in rows:
                 decoder.push_frames(placer.place(row))
                 yield decoder.pull()

@@ -18,6 +18,7 @@ import numpy as np
 MAX_BANDWIDTHS = 16
 OK, E_ARGUMENT, E_MEMORY, E_IO, E_FORMAT, E_MODEL, E_UNSUPPORTED, E_EXISTS, E_STOPPED = range(9)
 ALIGNMENTS = {"giblet": 0, "exact": 1}  # ecdc_alignment
+PRECISIONS = {"f32": 0, "bf16": 1}  # ecdc_precision
 MODES = {"encodec": 0, "mel": 1, "latent": 2}  # ecdc_mode
 PART_FILM, PART_MASK, PART_SCAN = range(3)
 PART_FRESH, PART_MISSING, PART_STALE, PART_DAMAGED = range(4)
@@ -49,7 +50,7 @@ class ModelInfo(ctypes.Structure):
 
 class Settings(ctypes.Structure):
     _fields_ = [("bandwidth_kbps", c_double), ("n_codebooks", c_int), ("n_threads", c_int), ("cpu", c_int),
-                ("group", c_void_p), ("reserved", c_int * 6)]
+                ("group", c_void_p), ("precision", c_int), ("reserved", c_int * 5)]
 
 
 class ReaderInfo(ctypes.Structure):
@@ -142,7 +143,8 @@ class Listener(ctypes.Structure):
 class StudySettings(ctypes.Structure):
     _fields_ = [("cache", c_char_p), ("film", c_char_p), ("subjects", c_char_p), ("scans", c_char_p), ("tr", c_char_p),
                 ("max_trs", c_int64), ("mode", c_int), ("bandwidth_kbps", c_double), ("n_codebooks", c_int), ("hrf", c_int),
-                ("zscore", c_int), ("n_threads", c_int), ("cpu", c_int), ("listener", Listener), ("reserved", c_int * 8)]
+                ("zscore", c_int), ("n_threads", c_int), ("cpu", c_int), ("listener", Listener),
+                ("precision", c_int), ("reserved", c_int * 7)]
 
 
 class StudyInfo(ctypes.Structure):
@@ -163,7 +165,7 @@ class PartInfo(ctypes.Structure):
 class ReportSettings(ctypes.Structure):
     _fields_ = [("n_bandwidths", c_int), ("bandwidths_kbps", c_double * MAX_BANDWIDTHS), ("tr", c_char_p), ("alignment", c_int),
                 ("format", c_int), ("overwrite", c_int), ("title", c_char_p), ("n_threads", c_int), ("cpu", c_int),
-                ("input", ReaderSettings), ("progress", REPORT_PROGRESS_FUNCTION), ("reserved", c_int * 8)]
+                ("input", ReaderSettings), ("progress", REPORT_PROGRESS_FUNCTION), ("precision", c_int), ("reserved", c_int * 7)]
 
 
 class ReportResult(ctypes.Structure):

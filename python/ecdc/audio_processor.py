@@ -14,7 +14,7 @@ import pandas as pd
 from . import _arguments, hub
 from ._codes import LAYOUTS, CodeRows, parameters_of
 from ._hrf import convolve
-from ._library import ALIGNMENTS, HRFS, RowInfo, byref, lib
+from ._library import ALIGNMENTS, HRFS, PRECISIONS, RowInfo, byref, lib
 from ._mel import FLOOR_DB, MelRows
 from ._sound import PathOrArray, Sound
 from ._wav import WavWriter
@@ -99,7 +99,8 @@ class AudioProcessor:
         What happens where `model` cannot be loaded: mel spectrograms, with a UserWarning, or the error.
     threads : int, optional
         1 ... 256; default: one per processor. The features do not depend on it.
-    precision : {'f32'}
+    precision : {'f32', 'bf16'}
+        As for `Encoder`.
 
     Attributes
     ----------
@@ -124,7 +125,7 @@ class AudioProcessor:
         if device == "cuda":
             _warn_once("device='cuda': this build has no CUDA backend; the CPU computes equal codes")
         _arguments.seconds("tr", tr)
-        _arguments.choice("precision", precision, ("f32",))
+        _arguments.choice("precision", precision, PRECISIONS)
         self.mode = _arguments.choice("mode", ("encodec" if use_encodec else "mel") if mode is None else mode, MODES)
         self.encodec_bandwidth = encodec_bandwidth
         self.sample_rate = _arguments.integer("sample_rate", sample_rate, 1000, 384000, " of Hz")
@@ -156,7 +157,8 @@ class AudioProcessor:
         self.encodec_sample_rate = self.encodec_model.sampling_rate if self.encodec_model else 24000
         self._check_hrf()
         if self.encodec_model:
-            self._rows = CodeRows(self.encodec_model, encodec_bandwidth, n_codebooks, layout, alignment, self.threads)
+            self._rows = CodeRows(self.encodec_model, encodec_bandwidth, n_codebooks, layout, alignment, self.threads,
+                                  precision)
             self._rows.shape("tr", tr)
             if dtype == "int16" and self.encodec_model.codebook_size > 2**15:
                 raise ValueError(f"dtype is 'int16', which does not hold codes up to {self.encodec_model.codebook_size - 1}")
@@ -334,7 +336,7 @@ class AudioProcessor:
                              f"allowed is this processor's {self.encodec_model.name} ({self.encodec_model.sha256[:16]}...): other weights "
                              "turn its codes into noise; give the right model=")
         samples = int(description["samples"]) if description.get("partial") else -1
-        return CodeRows(self.encodec_model, threads=self.threads, **parameters), tr, samples
+        return CodeRows(self.encodec_model, threads=self.threads, precision=self.precision, **parameters), tr, samples
 
     def get_audio_info(self, audio_source: PathOrArray) -> dict[str, Any]:
         """Facts of a sound: sample_rate (this processor's, as in giblet), duration in seconds, samples (at that rate), n_trs.

@@ -9,7 +9,7 @@ from typing import Any, Union
 import numpy as np
 
 from . import _arguments
-from ._library import MAX_BANDWIDTHS, Handle, ModelInfo, Settings, byref, c_int, call, lib, new
+from ._library import MAX_BANDWIDTHS, PRECISIONS, Handle, ModelInfo, Settings, byref, c_int, call, lib, new
 
 PIECE_SAMPLES = 1 << 15  # between two of them Python hears an interrupt
 PIECE_FRAMES = 96
@@ -106,7 +106,7 @@ class Model(_Closable):
         return lib.ecdc_model_frames(self._open().pointer, _arguments.integer("n_samples", n_samples, 0))
 
     def encode(self, samples: Any, bandwidth: float = 3.0, *, n_codebooks: int | None = None,
-               threads: int | None = None) -> np.ndarray:
+               threads: int | None = None, precision: str = "f32") -> np.ndarray:
         """Encodes a whole signal.
 
         Parameters
@@ -115,19 +115,19 @@ class Model(_Closable):
             At the model's rate; floating-point in -1 ... 1, or int16. Channels are mixed by their mean.
         bandwidth : float
             In kbps, one of `bandwidths`.
-        n_codebooks, threads : int, optional
+        n_codebooks, threads, precision : optional
             As for `Encoder`.
 
         Returns
         -------
         int64 array, (n_codebooks, frames)
         """
-        with Encoder(self, bandwidth, n_codebooks=n_codebooks, threads=threads) as encoder:
+        with Encoder(self, bandwidth, n_codebooks=n_codebooks, threads=threads, precision=precision) as encoder:
             encoder.push(samples)
             encoder.finish()
             return encoder.pull()
 
-    def decode(self, codes: Any, *, threads: int | None = None) -> np.ndarray:
+    def decode(self, codes: Any, *, threads: int | None = None, precision: str = "f32") -> np.ndarray:
         """Decodes a whole signal.
 
         Parameters
@@ -143,7 +143,7 @@ class Model(_Closable):
         codes = _arguments.codes("codes", codes)
         if codes.ndim != 2:
             raise ValueError(f"codes has the shape {codes.shape}, allowed is (n_codebooks, frames)")
-        with Decoder(self, len(codes), threads=threads) as decoder:
+        with Decoder(self, len(codes), threads=threads, precision=precision) as decoder:
             decoder.push(codes)
             decoder.finish()
             return decoder.pull()
@@ -158,8 +158,9 @@ class _Stream(_Closable):
         self.n_codebooks: int = getattr(lib, f"ecdc_{kind}_codebooks")(self._handle.pointer)
 
 
-def _settings(threads: int | None) -> Settings:
+def _settings(threads: int | None, precision: str) -> Settings:
     settings = lib.ecdc_default_settings()
+    settings.precision = PRECISIONS[_arguments.choice("precision", precision, PRECISIONS)]
     settings.n_threads = 0 if threads is None else _arguments.integer("threads", threads, 1, 256)
     return settings
 
@@ -176,11 +177,14 @@ class Encoder(_Stream):
         1 ... the model's, instead of what the bandwidth gives.
     threads : int, optional
         1 ... 256; default: one per processor. The codes do not depend on it.
+    precision : {'f32', 'bf16'}
+        bf16 is about twice as fast, its codes differ here and there (docs/PERFORMANCE.md), and it needs a processor with AMX:
+        `UnsupportedError` elsewhere.
     """
 
     def __init__(self, model: Model, bandwidth: float = 3.0, *, n_codebooks: int | None = None,
-                 threads: int | None = None) -> None:
-        settings = _settings(threads)
+                 threads: int | None = None, precision: str = "f32") -> None:
+        settings = _settings(threads, precision)
         settings.bandwidth_kbps = bandwidth
         if n_codebooks is not None:
             settings.n_codebooks = _arguments.integer("n_codebooks", n_codebooks, 1, model.n_codebooks)
@@ -234,12 +238,12 @@ class Decoder(_Stream):
     model : Model
     n_codebooks : int
         Codes per frame: 1 ... the model's.
-    threads : int, optional
+    threads, precision : optional
         As for `Encoder`.
     """
 
-    def __init__(self, model: Model, n_codebooks: int, *, threads: int | None = None) -> None:
-        settings = _settings(threads)
+    def __init__(self, model: Model, n_codebooks: int, *, threads: int | None = None, precision: str = "f32") -> None:
+        settings = _settings(threads, precision)
         settings.n_codebooks = _arguments.integer("n_codebooks", n_codebooks, 1, model.n_codebooks,
                                                   f", as many as {model.name} has")
         super().__init__("decoder", model, settings)

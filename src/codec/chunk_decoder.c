@@ -173,7 +173,7 @@ static void work(const struct chunk_decoder *c, const struct engine *engine, str
 
 static void work_alone(void *context, int part) {
     struct chunk_decoder *c = context;
-    const struct engine alone = {.kernels = c->engine->kernels};
+    const struct engine alone = engine_of_thread(c->engine, part);
     if ((size_t)part < c->n_waiting)
         work(c, &alone, &c->workers[part]);
 }

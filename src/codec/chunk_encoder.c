@@ -133,7 +133,7 @@ struct batch {
 
 static void work_alone(void *context, int part) {
     const struct batch *batch = context;
-    const struct engine alone = {.kernels = batch->encoder->engine->kernels};
+    const struct engine alone = engine_of_thread(batch->encoder->engine, part);
     if ((size_t)part < batch->n)
         work(batch->encoder, &alone, &batch->encoder->workers[part]);
 }

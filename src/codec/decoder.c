@@ -13,7 +13,7 @@
 #include "codec/settings.h"
 
 /* Frames per block of the slow layers, and of the fast ones behind them (see pipeline.h). */
-enum { SLOW_FRAMES = 144, FAST_FRAMES = 6 };
+enum { SLOW_FRAMES = 144, FAST_FRAMES = 12 };
 
 struct ecdc_decoder {
     size_t n_codebooks, entries;

@@ -13,7 +13,7 @@
 #include "codec/settings.h"
 
 /* Frames per block of the fast and of the slow layers (see pipeline.h): measured, flat around these values. */
-enum { FAST_FRAMES = 6, SLOW_FRAMES = 144 };
+enum { FAST_FRAMES = 12, SLOW_FRAMES = 144 };
 
 struct ecdc_encoder {
     size_t channels, hop, n_codebooks;

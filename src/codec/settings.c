@@ -3,7 +3,8 @@
 #include "base/status.h"
 
 ecdc_settings ecdc_default_settings(void) {
-    return (ecdc_settings){.bandwidth_kbps = 3.0, .n_codebooks = 0, .n_threads = 0, .cpu = ECDC_CPU_AUTO, .group = NULL, .reserved = {0}};
+    return (ecdc_settings){.bandwidth_kbps = 3.0, .n_codebooks = 0, .n_threads = 0, .cpu = ECDC_CPU_AUTO, .group = NULL,
+                           .precision = ECDC_PRECISION_F32, .reserved = {0}};
 }
 
 ecdc_status settings_codebooks(const ecdc_model *model, const ecdc_settings *settings, int *n_codebooks,

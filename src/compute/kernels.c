@@ -3,6 +3,28 @@
 
 #include <string.h>
 
+#ifdef ECDC_HAVE_AMX
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Tiles of bfloat16 (AMX-BF16), and AVX512-BF16, which rounds for them. Their 8 kB of registers are no part of a process's state before
+ * it asks for them; the kernel says no where it does not know them or where a stack for signals is too small for them. */
+static bool has_tiles(void) {
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18, AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX512_BF16 = 1 << 5 };
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & AMX_BF16) || !(d & AMX_TILE))
+        return false;
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & AVX512_BF16))
+        return false;
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+#else
+static bool has_tiles(void) {
+    return false;
+}
+#endif
+
 static bool cpu_has(ecdc_cpu cpu) {
 #if defined(__x86_64__)
     /* The builtin also asks whether the operating system saves the wide registers (XGETBV). */
@@ -14,7 +36,7 @@ static bool cpu_has(ecdc_cpu cpu) {
     return cpu == ECDC_CPU_REFERENCE || cpu == ECDC_CPU_NEON; /* NEON is part of every aarch64 */
 }
 
-const struct kernels *kernels_for(ecdc_cpu cpu) {
+const struct kernels *kernels_for(ecdc_cpu cpu, ecdc_precision precision) {
     static const struct kernels *const best_first[] = {
 #ifdef ECDC_HAVE_AVX512
         &kernels_avx512,
@@ -26,11 +48,19 @@ const struct kernels *kernels_for(ecdc_cpu cpu) {
         &kernels_neon,
 #endif
         &kernels_reference,
+#ifdef ECDC_HAVE_AMX
+        &kernels_amx_bf16,
+#endif
     };
     for (size_t i = 0; i < sizeof best_first / sizeof *best_first; i++)
-        if ((cpu == ECDC_CPU_AUTO || best_first[i]->cpu == cpu) && cpu_has(best_first[i]->cpu))
+        if ((cpu == ECDC_CPU_AUTO || best_first[i]->cpu == cpu) && best_first[i]->precision == precision &&
+            (precision == ECDC_PRECISION_BF16 ? has_tiles() && cpu_has(ECDC_CPU_AVX512) : cpu_has(best_first[i]->cpu)))
             return best_first[i];
     return NULL;
+}
+
+const char *ecdc_precision_name(ecdc_precision precision) {
+    return precision == ECDC_PRECISION_BF16 ? "bf16" : "f32";
 }
 
 const char *ecdc_cpu_name(ecdc_cpu cpu) {
@@ -41,7 +71,7 @@ const char *ecdc_cpu_name(ecdc_cpu cpu) {
     case ECDC_CPU_NEON: return "neon";
     case ECDC_CPU_AUTO: break;
     }
-    return kernels_for(ECDC_CPU_AUTO)->name;
+    return kernels_for(ECDC_CPU_AUTO, ECDC_PRECISION_F32)->name;
 }
 
 /* Panels are 2 vectors wide; where the columns end in at most one vector, the last panel is 1 vector wide. The reference

@@ -22,6 +22,7 @@
 struct matrix {
     size_t k, n;
     bool dot;       /* few columns: packed column by column, each output a dot product along k */
+    bool full;      /* in float32 whatever the table's precision: set after matrix_layout */
     size_t panels;  /* the unit in which columns are split between threads */
     float *w;       /* packed; columns are padded with zeros to whole panels */
     float *bias;    /* padded likewise */
@@ -90,15 +91,18 @@ struct affine {
 struct kernels {
     const char *name;
     ecdc_cpu cpu;
+    ecdc_precision precision;
     size_t lanes;      /* floats per vector */
     size_t group;      /* units per LSTM group */
     size_t tile_rows;  /* rows that the product kernel likes to get at once */
+    size_t scratch_bytes; /* that the product kernel needs for itself */
 
     /* Sizes m for k rows and n columns: fills everything but the pointers; *w_floats and *bias_floats are what they need.
      * @param one_run  the matrix will only meet a single operand with one tap: its k inputs are contiguous */
     void (*matrix_layout)(struct matrix *m, size_t k, size_t n, bool one_run, size_t *w_floats, size_t *bias_floats);
-    /* Rows [0, rows) of the product on columns of panels [panel0, panel1). */
-    void (*product)(const struct product *p, size_t rows, size_t panel0, size_t panel1);
+    /* Rows [0, rows) of the product on columns of panels [panel0, panel1).
+     * @param scratch  scratch_bytes on a 64-byte boundary, for this call alone; NULL where that is 0 */
+    void (*product)(const struct product *p, size_t rows, size_t panel0, size_t panel1, void *scratch);
     /* Sizes r: fills everything but the pointers; *w_floats and *scale_floats are what they need. */
     void (*recurrence_layout)(struct recurrence *r, size_t size, size_t *w_floats, size_t *scale_floats);
     /* Packs recurrent weights, (4 * size, size) in PyTorch's gate order i, f, g, o, into r->w and r->scale (zeroed before). */
@@ -124,8 +128,9 @@ struct kernels {
     size_t (*argmin)(const float *x, size_t n);
 };
 
-/* The table for a choice, NULL where this build or this processor lacks it. ECDC_CPU_AUTO never gives NULL. */
-const struct kernels *kernels_for(ecdc_cpu cpu);
+/* The table for a choice, NULL where this build or this processor lacks it. ECDC_CPU_AUTO with ECDC_PRECISION_F32 never gives
+ * NULL. */
+const struct kernels *kernels_for(ecdc_cpu cpu, ecdc_precision precision);
 
 /* Writes rows [row0, row0 + source->rows) of the packed matrix; every element of m->w must have been zeroed or written. */
 void matrix_pack(const struct kernels *k, struct matrix *m, size_t row0, const struct matrix_source *source);
@@ -145,6 +150,9 @@ extern const struct kernels kernels_avx2;
 #endif
 #ifdef ECDC_HAVE_AVX512
 extern const struct kernels kernels_avx512;
+#endif
+#ifdef ECDC_HAVE_AMX
+extern const struct kernels kernels_amx_bf16;
 #endif
 #ifdef ECDC_HAVE_NEON
 extern const struct kernels kernels_neon;

@@ -19,13 +19,15 @@ static void matrix_layout(struct matrix *m, size_t k, size_t n, bool one_run, si
     (void)one_run;
     m->k = k;
     m->n = n;
+    m->full = false;
     m->dot = false;
     m->panels = (n + PANEL - 1) / PANEL;
     *w_floats = (n + PANEL / 2 - 1) / (PANEL / 2) * (PANEL / 2) * k;
     *bias_floats = m->panels * PANEL;
 }
 
-static void product(const struct product *p, size_t rows, size_t panel0, size_t panel1) {
+static void product(const struct product *p, size_t rows, size_t panel0, size_t panel1, void *scratch) {
+    (void)scratch;
     const struct matrix *m = p->m;
     for (size_t panel = panel0; panel < panel1; panel++) {
         size_t first = panel * PANEL;

@@ -96,7 +96,7 @@ static cJSON *description(const struct features_run *f) {
     json_put_integer(json, "n_codebooks", shape->n_codebooks);
     json_put_integer(json, "frames_per_tr", shape->grid.frames_per_tr);
     json_put_integer(json, "frame_rate", f->info.frame_rate_hz);
-    cJSON_AddStringToObject(json, "precision", "f32");
+    cJSON_AddStringToObject(json, "precision", ecdc_precision_name(f->s->precision));
     return json;
 }
 
@@ -187,6 +187,7 @@ ecdc_status features_codes(const struct features_job *job, ecdc_features_result 
         settings.n_codebooks = f.n_codebooks;
         settings.n_threads = job->s.n_threads;
         settings.cpu = job->s.cpu;
+        settings.precision = job->s.precision;
         status = encode_stream(&job->in, job->model, &settings, take_frames, &f, &f.result, err);
     }
     if (status == ECDC_OK)

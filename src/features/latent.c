@@ -10,7 +10,7 @@ ecdc_status latent_codebooks(const ecdc_model *model, int n_codebooks, const str
     ecdc_model_get_info(model, &info);
     if (n_codebooks < 1 || n_codebooks > info.n_codebooks)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "n_codebooks is %d, %s has 1 to %d", n_codebooks, info.name, info.n_codebooks);
-    return network_get(model, NETWORK_CODEBOOK_ROWS, kernels_for(ECDC_CPU_AUTO), n_codebooks, codebooks, err);
+    return network_get(model, NETWORK_CODEBOOK_ROWS, kernels_for(ECDC_CPU_AUTO, ECDC_PRECISION_F32), n_codebooks, codebooks, err);
 }
 
 /* Adds the vector of frame t of a row to sum[i * stride]. */

@@ -273,6 +273,7 @@ static ecdc_status make_layers(struct network *net, const ecdc_model *model, ecd
 /* The nearest entry e to x has the smallest |x - e|^2, that is the smallest |e|^2 / 2 - x.e: a product whose weights are
  * -e and whose bias is |e|^2 / 2. */
 static void pack_search(struct network *net, struct matrix *m, const float *rows, float *negated) {
+    m->full = true;
     for (size_t i = 0; i < net->entries * net->dimension; i++)
         negated[i] = -rows[i];
     struct matrix_source source = {.w = negated,

@@ -51,6 +51,7 @@ static ecdc_status open_track(struct gatherer *g, const ecdc_model *model, const
     ecdc_settings settings = ecdc_default_settings();
     settings.n_threads = g->settings->n_threads;
     settings.cpu = g->settings->cpu;
+    settings.precision = g->settings->precision;
     settings.bandwidth_kbps = bandwidth_kbps;
     ecdc_status status = ecdc_model_codebooks(model, bandwidth_kbps, &t->n_codebooks, err);
     if (status == ECDC_OK)
@@ -86,6 +87,7 @@ static ecdc_status open_all(struct gatherer *g, const ecdc_model *model, const e
     settings.n_codebooks = g->n_codebooks;
     settings.n_threads = s->n_threads;
     settings.cpu = s->cpu;
+    settings.precision = s->precision;
     if (status == ECDC_OK)
         status = ecdc_encoder_new(model, &settings, &g->encoder, err);
     if (status == ECDC_OK)

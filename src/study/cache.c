@@ -96,7 +96,8 @@ ecdc_status film_key(const struct ecdc_study *study, cJSON **key, ecdc_error *er
         const char *sha256 = ecdc_model_sha256(study->model);
         added = *sha256 && cJSON_AddStringToObject(*key, "model", sha256) &&
                 cJSON_AddNumberToObject(*key, "bandwidth", s->bandwidth_kbps) &&
-                cJSON_AddNumberToObject(*key, "n_codebooks", study->n_codebooks);
+                cJSON_AddNumberToObject(*key, "n_codebooks", study->n_codebooks) &&
+                cJSON_AddStringToObject(*key, "precision", ecdc_precision_name(s->precision));
     }
     if (added)
         status = key_add_file(*key, "film", study->film, err);
@@ -138,6 +139,7 @@ ecdc_features_settings film_settings(const struct ecdc_study *study) {
     f.hrf = study->s.hrf;
     f.n_threads = study->s.n_threads;
     f.cpu = study->s.cpu;
+    f.precision = study->s.precision;
     return f;
 }
 

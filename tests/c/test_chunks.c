@@ -92,7 +92,7 @@ static void test_layers(void **state) {
         input[i] /= scales[0];
     float *quantized = golden_floats("layers/quantized", &n, dims);
     for (int cpu = 0; cpu < N_CPUS; cpu++)
-        for (int threads = 1; kernels_for(all_cpus[cpu]) && threads <= 2; threads++) {
+        for (int threads = 1; kernels_for(all_cpus[cpu], ECDC_PRECISION_F32) && threads <= 2; threads++) {
             check_part(*state, all_cpus[cpu], threads, NETWORK_ENCODER, "encoder", input, N);
             check_part(*state, all_cpus[cpu], threads, NETWORK_DECODER, "decoder", quantized, (size_t)dims[0]);
         }
@@ -213,7 +213,7 @@ static void test_golden(void **state) {
     uint32_t seed = 1;
     float *input = golden_sound("input", &n), *scales = golden_floats("scales", &n_scales, dims);
     for (int cpu = 0; cpu < N_CPUS; cpu++)
-        for (int b = 0; kernels_for(all_cpus[cpu]) && b < 4; b++) {
+        for (int b = 0; kernels_for(all_cpus[cpu], ECDC_PRECISION_F32) && b < 4; b++) {
             char name[64];
             ecdc_encoder *e;
             ecdc_settings s = settings_for(all_cpus[cpu], 2, rows[b].codebooks);
@@ -342,7 +342,7 @@ static void test_cuts_and_threads(void **state) {
     uint32_t seed = 48;
     float *input = golden_sound("input", &n);
     for (int cpu = 0; cpu < N_CPUS; cpu++) {
-        if (!kernels_for(all_cpus[cpu]))
+        if (!kernels_for(all_cpus[cpu], ECDC_PRECISION_F32))
             continue;
         struct chunks *want = NULL;
         float *want_sound = NULL;

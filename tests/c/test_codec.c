@@ -1,5 +1,6 @@
 /* The codec through its public interface: the reference's codes and sound at every bandwidth and many lengths, and the same
  * bits however the signal is cut, whatever the number of threads. */
+#include "compute/kernels.h"
 #include "golden.h"
 
 static ecdc_settings settings_for(ecdc_cpu cpu, int threads, double kbps) {
@@ -142,12 +143,13 @@ static size_t decode_in_pieces(ecdc_decoder *d, const int32_t *codes, size_t n, 
     return samples + ecdc_decoder_pull(d, x + samples, SIZE_MAX);
 }
 
-static void check_cuts(const ecdc_model *model, ecdc_cpu cpu, size_t n, uint32_t seed) {
+static void check_cuts(const ecdc_model *model, ecdc_cpu cpu, ecdc_precision precision, size_t n, uint32_t seed) {
     ecdc_error err;
     float *x = malloc(n * sizeof *x);
     for (size_t i = 0; i < n; i++)
         x[i] = 0.3f * random_float(&seed);
     ecdc_settings one = settings_for(cpu, 1, 6);
+    one.precision = precision;
     size_t frames = (size_t)ecdc_model_frames(model, (int64_t)n);
     int32_t *whole = malloc(frames * 8 * sizeof *whole), *pieces = malloc(frames * 8 * sizeof *pieces);
     float *sound = malloc(frames * 320 * sizeof *sound), *sound_pieces = malloc(frames * 320 * sizeof *sound);
@@ -155,6 +157,7 @@ static void check_cuts(const ecdc_model *model, ecdc_cpu cpu, size_t n, uint32_t
     MUST(ecdc_decode(model, &one, whole, frames, sound, &err));
     for (int threads = 1; threads <= 3; threads++) {
         ecdc_settings s = settings_for(cpu, threads, 6);
+        s.precision = precision;
         ecdc_encoder *e;
         ecdc_decoder *d;
         MUST(ecdc_encoder_new(model, &s, &e, &err));
@@ -183,7 +186,7 @@ static void test_cuts(void **state) {
     printf("  seed %u\n", (unsigned)seed);
     for (int cpu = 0; cpu < N_CPUS; cpu++)
         for (int round = 0; round < 3 && runs(model, all_cpus[cpu]); round++)
-            check_cuts(model, all_cpus[cpu], round == 0 ? 700 : 20000 + random_bits(&seed) % 30000, seed + (uint32_t)round);
+            check_cuts(model, all_cpus[cpu], ECDC_PRECISION_F32, round == 0 ? 700 : 20000 + random_bits(&seed) % 30000, seed + (uint32_t)round);
 }
 
 /* The embedded model is large enough for its products to be shared by threads. */
@@ -192,7 +195,9 @@ static void test_cuts_default_model(void **state) {
     ecdc_error err;
     ecdc_model *model;
     MUST(ecdc_model_open("default", &model, &err));
-    check_cuts(model, ECDC_CPU_AUTO, 30000, 5);
+    check_cuts(model, ECDC_CPU_AUTO, ECDC_PRECISION_F32, 30000, 5);
+    if (kernels_for(ECDC_CPU_AUTO, ECDC_PRECISION_BF16))
+        check_cuts(model, ECDC_CPU_AUTO, ECDC_PRECISION_BF16, 70000, 6);
     ecdc_model_close(model);
 }
 

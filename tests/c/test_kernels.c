@@ -18,9 +18,16 @@ static const struct shape shapes[] = {
     {33, 3, 1, 11, false, true},     {64, 8, 1, 64, true, true},     {12, 9, 3, 24, false, false},
     {128, 48, 1, 64, false, false},  {40, 33, 1, 40, false, true},   {512, 128, 1, 512, false, false},
     {128, 1024, 1, 128, false, false}, {24, 17, 5, 120, true, false}, {1, 40, 1, 1, false, false},
+    {1100, 24, 1, 500, false, true}, {600, 70, 2, 700, true, false}, {96, 16, 1, 1, false, false},
     {64, 2, 3, 64, false, false},    {48, 1, 1, 48, true, false},    {100, 1, 2, 100, true, true},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
+
+/* Every table that this processor has, in every precision. */
+enum { N_TABLES = N_CPUS + 1 };
+static const struct kernels *table(int i) {
+    return i < N_CPUS ? kernels_for(all_cpus[i], ECDC_PRECISION_F32) : kernels_for(ECDC_CPU_AUTO, ECDC_PRECISION_BF16);
+}
 
 struct problem {
     struct shape s;
@@ -80,15 +87,26 @@ static struct product make_product(const struct problem *p, const struct matrix 
     return product;
 }
 
-/* The definition in double. */
-static double expected(const struct problem *p, size_t t, size_t c) {
+/* The nearest number with 8 significant bits. */
+static double bf16(float x) {
+    int exponent;
+    double significand = frexp((double)x, &exponent);
+    return ldexp(nearbyint(significand * 256), exponent - 8);
+}
+
+/* The definition in double; of rounded factors where a table computes in bfloat16. */
+static double expected(const struct problem *p, size_t t, size_t c, bool rounded) {
     double sum = p->bias[c];
     size_t k = 0;
     for (size_t tap = 0; tap < p->s.taps; tap++)
-        for (size_t i = 0; i < p->s.k; i++, k++)
-            sum += (double)p->x[t * p->s.row_step + tap * p->tap_step + i] * (double)p->w[k * p->s.n + c];
-    for (size_t i = 0; p->s.second && i < 10; i++, k++)
-        sum += (double)p->x2[t * 10 + i] * (double)p->w[k * p->s.n + c];
+        for (size_t i = 0; i < p->s.k; i++, k++) {
+            float x = p->x[t * p->s.row_step + tap * p->tap_step + i], w = p->w[k * p->s.n + c];
+            sum += rounded ? bf16(x) * bf16(w) : (double)x * (double)w;
+        }
+    for (size_t i = 0; p->s.second && i < 10; i++, k++) {
+        float x = p->x2[t * 10 + i], w = p->w[k * p->s.n + c];
+        sum += rounded ? bf16(x) * bf16(w) : (double)x * (double)w;
+    }
     return p->s.add ? sum + (double)p->add[t * p->s.n + c] : sum;
 }
 
@@ -99,22 +117,24 @@ static void assert_close(double got, double want, double tolerance, const char *
 
 static void test_product(void **state) {
     (void)state;
-    for (int cpu = 0; cpu < N_CPUS; cpu++) {
-        const struct kernels *k = kernels_for(all_cpus[cpu]);
+    for (int i_table = 0; i_table < N_TABLES; i_table++) {
+        const struct kernels *k = table(i_table);
         uint32_t seed = 1;
+        void *scratch = k ? aligned_alloc(64, (k->scratch_bytes + 64) / 64 * 64) : NULL;
         for (int i = 0; k && i < N_SHAPES; i++) {
             struct problem p = make_problem(&shapes[i], &seed);
             struct matrix m = pack(k, &p);
             size_t n = MAX_ROWS * p.s.n;
             float *y = malloc(n * sizeof *y), *elu = malloc(n * sizeof *elu), *y2 = malloc(n * sizeof *y2);
+            bool rounded = k->precision == ECDC_PRECISION_BF16 && !m.dot && m.k >= 64; /* few summands: not worth a tile */
             for (size_t rows = 1; rows <= MAX_ROWS; rows += rows < 30 ? 1 : 31) {
                 struct product product = make_product(&p, &m, y, elu);
                 for (size_t j = 0; j < n; j++)
                     y[j] = elu[j] = 77; /* what is not to be written */
-                k->product(&product, rows, 0, m.panels);
+                k->product(&product, rows, 0, m.panels, scratch);
                 for (size_t t = 0; t < MAX_ROWS; t++)
                     for (size_t c = 0; c < p.s.n; c++) {
-                        double want = t < rows ? expected(&p, t, c) : 77, got = y[t * p.s.n + c];
+                        double want = t < rows ? expected(&p, t, c, rounded) : 77, got = y[t * p.s.n + c];
                         assert_close(got, want, 1e-6 * sqrt((double)p.k_total) * 8, k->name, t, c);
                         want = t < rows ? (got > 0 ? got : expm1(got)) : 77;
                         assert_close(elu[t * p.s.n + c], want, 2e-7, k->name, t, c);
@@ -126,7 +146,7 @@ static void test_product(void **state) {
                         one.in[0].x += t * p.s.row_step;
                         one.in[1].x += p.s.second ? t * 10 : 0;
                         one.add += p.s.add ? t * p.s.n : 0;
-                        k->product(&one, 1, panel, panel + 1);
+                        k->product(&one, 1, panel, panel + 1, scratch);
                     }
                 assert_memory_equal(y, y2, rows * p.s.n * sizeof *y);
             }
@@ -137,11 +157,17 @@ static void test_product(void **state) {
             free(m.bias);
             free_problem(&p);
         }
+        free(scratch);
     }
 }
 
 static double sigmoid(double x) {
     return 1 / (1 + exp(-x));
+}
+
+/* A weight that the table's precision can hold. */
+static float weight_of(const struct kernels *k, float w) {
+    return k->precision == ECDC_PRECISION_BF16 ? (float)bf16(w) : w;
 }
 
 /* Recurrent weights as a table packs them; freed by free_recurrence. */
@@ -177,15 +203,15 @@ static double gate_sum(const float *w, const float *h, size_t size, double x, do
 static void test_lstm_step(void **state) {
     (void)state;
     static const size_t sizes[] = {1, 5, 16, 33, 64, 512};
-    for (int cpu = 0; cpu < N_CPUS; cpu++) {
-        const struct kernels *k = kernels_for(all_cpus[cpu]);
+    for (int i_table = 0; i_table < N_TABLES; i_table++) {
+        const struct kernels *k = table(i_table);
         uint32_t seed = 7;
         for (size_t s = 0; k && s < sizeof sizes / sizeof *sizes; s++) {
             size_t size = sizes[s];
             float *w = random_array(4 * size * size, &seed), *x = random_array(4 * size, &seed);
             float *h = random_array(size, &seed), *c0 = random_array(size, &seed);
             for (size_t i = 0; i < 4 * size * size; i++)
-                w[i] *= 4 / (float)size;
+                w[i] = weight_of(k, w[i] * 4 / (float)size);
             struct recurrence r = pack_recurrence(k, size, w);
             size_t groups = r.groups, units = groups * k->group;
             float *gates = calloc(4 * units, sizeof *gates), *c = calloc(units, sizeof *c), *out = calloc(units, sizeof *out);
@@ -226,8 +252,8 @@ static void test_lstm_step(void **state) {
 static void test_lstm_sequences(void **state) {
     (void)state;
     enum { SIZE = 70, MOST = 9 };
-    for (int cpu = 0; cpu < N_CPUS; cpu++) {
-        const struct kernels *k = kernels_for(all_cpus[cpu]);
+    for (int i_table = 0; i_table < N_TABLES; i_table++) {
+        const struct kernels *k = table(i_table);
         if (!k)
             continue;
         uint32_t seed = 13;
@@ -260,8 +286,8 @@ static void test_lstm_sequences(void **state) {
 static void test_recurrent_weights(void **state) {
     (void)state;
     enum { SIZE = 72 };
-    for (int cpu = 0; cpu < N_CPUS; cpu++) {
-        const struct kernels *k = kernels_for(all_cpus[cpu]);
+    for (int i_table = 0; i_table < N_TABLES; i_table++) {
+        const struct kernels *k = table(i_table);
         if (!k)
             continue;
         uint32_t seed = 11;
@@ -274,9 +300,10 @@ static void test_recurrent_weights(void **state) {
                 case 1: *value = i % 2 ? -1 : 1; break;
                 case 2: *value = i ? *value * 1e-6f : 1; break;
                 case 3: *value *= 1e-42f; break;
-                case 4: *value = i ? *value * 1e38f : -3.4028234e38f; break;
+                case 4: *value = i ? *value * 1e38f : k->precision == ECDC_PRECISION_BF16 ? -3.3895314e38f : -3.4028234e38f; break;
                 case 5: *value = i % 2 ? 0.99999994f : -0.99999994f; break;
                 }
+                *value = weight_of(k, *value);
             }
         struct recurrence r = pack_recurrence(k, SIZE, w);
         size_t units = r.groups * k->group;
@@ -312,8 +339,8 @@ static void test_recurrent_weights(void **state) {
 /* ELU over its whole range, through the addition kernel. */
 static void test_elu(void **state) {
     (void)state;
-    for (int cpu = 0; cpu < N_CPUS; cpu++) {
-        const struct kernels *k = kernels_for(all_cpus[cpu]);
+    for (int i_table = 0; i_table < N_TABLES; i_table++) {
+        const struct kernels *k = table(i_table);
         enum { N = 20003 };
         static float x[N], zero[N], y[N], elu[N];
         for (int i = 0; i < N; i++)
@@ -334,8 +361,8 @@ static void test_elu(void **state) {
 
 static void test_argmin(void **state) {
     (void)state;
-    for (int cpu = 0; cpu < N_CPUS; cpu++) {
-        const struct kernels *k = kernels_for(all_cpus[cpu]);
+    for (int i_table = 0; i_table < N_TABLES; i_table++) {
+        const struct kernels *k = table(i_table);
         uint32_t seed = 3;
         for (size_t n = 1; k && n < 70; n++) {
             float x[70];
@@ -358,8 +385,8 @@ static void test_norm(void **state) {
     enum { ROWS = 37 };
     static const size_t widths[] = {1, 2, 3, 4, 7, 8, 16, 17, 32, 40};
     uint32_t seed = 5;
-    for (int cpu = 0; cpu < N_CPUS; cpu++) {
-        const struct kernels *k = kernels_for(all_cpus[cpu]);
+    for (int i_table = 0; i_table < N_TABLES; i_table++) {
+        const struct kernels *k = table(i_table);
         for (size_t i = 0; k && i < sizeof widths / sizeof *widths; i++) {
             size_t width = widths[i], n = ROWS * width, period = affine_period(k, width);
             float *x = random_array(n, &seed), *add = random_array(n, &seed), *y = random_array(n, &seed);
@@ -395,11 +422,11 @@ static void test_norm(void **state) {
 
 static void test_choice(void **state) {
     (void)state;
-    const struct kernels *best = kernels_for(ECDC_CPU_AUTO);
+    const struct kernels *best = kernels_for(ECDC_CPU_AUTO, ECDC_PRECISION_F32);
     assert_non_null(best);
     assert_string_equal(best->name, ecdc_cpu_name(ECDC_CPU_AUTO));
-    assert_ptr_equal(kernels_for(best->cpu), best);
-    assert_string_equal(kernels_for(ECDC_CPU_REFERENCE)->name, "reference");
+    assert_ptr_equal(kernels_for(best->cpu, ECDC_PRECISION_F32), best);
+    assert_string_equal(kernels_for(ECDC_CPU_REFERENCE, ECDC_PRECISION_F32)->name, "reference");
 }
 
 int main(void) {

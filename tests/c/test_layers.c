@@ -80,7 +80,7 @@ static void test_layers(void **state) {
     static const struct { enum network_part part; const char *name; } parts[] = {{NETWORK_ENCODER, "encoder"},
                                                                                  {NETWORK_DECODER, "decoder"}};
     for (int cpu = 0; cpu < N_CPUS; cpu++) {
-        if (!kernels_for(all_cpus[cpu]))
+        if (!kernels_for(all_cpus[cpu], ECDC_PRECISION_F32))
             continue;
         struct engine engine = open_engine(all_cpus[cpu], 2);
         for (int p = 0; p < 2; p++) {
@@ -103,7 +103,7 @@ static void test_quantizer(void **state) {
     size_t n, n_want;
     int64_t dims[2], want_dims[2];
     for (int cpu = 0; cpu < N_CPUS; cpu++) {
-        if (!kernels_for(all_cpus[cpu]))
+        if (!kernels_for(all_cpus[cpu], ECDC_PRECISION_F32))
             continue;
         struct engine engine = open_engine(all_cpus[cpu], 1);
         const struct network *codebooks;

@@ -1,5 +1,6 @@
 """ecdc encode and ecdc decode."""
 
+import json
 import math
 import struct
 
@@ -306,6 +307,27 @@ def test_threads_change_nothing(ecdc, sounds, model):
         ecdc("decode", "codes.ecdc", "-o", "sound.wav", "-f", "-m", model, "--float", "--threads", threads)
         outputs.add((ecdc.cwd / "codes.ecdc").read_bytes() + (ecdc.cwd / "sound.wav").read_bytes())
     assert len(outputs) == 1
+
+
+def test_bf16(ecdc, sounds):
+    r = ecdc.run("encode", sounds["talk.wav"], "-o", "codes.npy", "-b", "24", "--precision", "bf16", "--threads", "1")
+    if r.status == 1:
+        assert r.stderr == ("ecdc: bf16 needs a processor with AMX (amx_bf16 in /proc/cpuinfo), Linux 5.16 or newer and a build for "
+                            "them; f32 runs here\n")
+        pytest.skip("no AMX here")
+    assert r.status == 0
+    ecdc("encode", sounds["talk.wav"], "-o", "codes-2.npy", "-b", "24", "--precision", "bf16", "--threads", "2")
+    assert (ecdc.cwd / "codes.npy").read_bytes() == (ecdc.cwd / "codes-2.npy").read_bytes()
+    codes, exact = np.load(ecdc.cwd / "codes.npy"), ecdc.codes(sounds["talk.wav"], "-b", "24")
+    assert not (codes == exact).all() and (codes[0] == exact[0]).mean() > 0.8
+    ecdc("features", sounds["talk.wav"], "-o", "f.npy", "--tr", "0.1", "--precision", "bf16")
+    assert json.loads((ecdc.cwd / "f.json").read_text())["precision"] == "bf16"
+    for precision in "bf16", "f32":
+        ecdc("decode", "codes.npy", "-o", f"{precision}.wav", "--float", "--precision", precision)
+    rounded, full = (files.read_wav(ecdc.cwd / f"{precision}.wav")[1] for precision in ("bf16", "f32"))
+    assert 0 < np.abs(rounded - full).max() < 0.05 * np.abs(full).max()
+    r = ecdc.run("encode", sounds["talk.wav"], "-o", "x.npy", "--precision", "bf16", "--cpu", "avx512")
+    assert r.status == 1 and "leave the choice of avx512 kernels out" in r.stderr
 
 
 @pytest.mark.parametrize("cpu", ["reference", "avx2", "avx512", "neon"])

@@ -111,7 +111,7 @@ def test_arguments(ecdc, args, says):
     ("--threads", "-1", "--threads -1"), ("--threads", "two", "--threads two"), ("--threads", "1.5", "--threads 1.5"),
     ("--threads", "99999999999999999999", "--threads 99999999999999999999"),
     ("--cpu", "mmx", "--cpu mmx: allowed is auto, avx512, avx2, neon or reference"),
-    ("--precision", "f16", "--precision f16: allowed is f32"),
+    ("--precision", "f16", "--precision f16: allowed is f32 or bf16"),
     ("--format", "mp3", "--format mp3: allowed is ecdc, npy, npz or wav; for report html or png"),
     ("--tr", "0", "--tr: TR '0' is not a positive number of seconds such as 1.5, 0.72 or 2/3"),
     ("--tr", "-1", "TR '-1'"), ("--tr", "nan", "TR 'nan'"), ("--tr", "inf", "TR 'inf'"), ("--tr", "1e9", "TR '1e9'"),

@@ -203,7 +203,7 @@ def test_cuda_warns_once_and_computes_the_same():
     ({"dtype": "float32"}, "dtype is 'float32', allowed are 'int64', 'int16'"),
     ({"n_codebooks": 5}, "n_codebooks is 5, allowed are whole numbers from 1 to 4, as many as 3 kbps has"),
     ({"threads": 0}, "threads is 0, allowed are whole numbers from 1 to 256"),
-    ({"precision": "f16"}, "precision is 'f16', allowed are 'f32'"),
+    ({"precision": "f16"}, "precision is 'f16', allowed are 'f32', 'bf16'"),
     ({"mode": "mfcc"}, "mode is 'mfcc', allowed are 'encodec', 'latent', 'mel'"),
     ({"hrf": "spm"}, "hrf is 'spm', allowed are 'none', 'causal', 'giblet', 'giblet-doc'"),
     ({"hrf": "causal"}, "hrf is 'causal', which has no meaning for codes"),
