@@ -12,11 +12,13 @@ import fmri
 import machine
 import parts
 import peers
+import precision
 from common import ROOT, Failed, Run, log, run
 
 PARTS = {
     "peers": (peers.measure, "ecdc, transformers, onnxruntime and OpenVINO side by side", "25 minutes"),
     "scaling": (parts.scaling, "speed against threads and bandwidth", "5 minutes"),
+    "precision": (precision.measure, "what bf16 costs in codes and sound", "10 seconds"),
     "length": (parts.length, "speed and memory against length", "45 minutes"),
     "latency": (parts.latency, "a live stream, frame by frame", "1 minute"),
     "streams": (parts.streams, "many streams at once, alone and sharing passes over the weights", "2 minutes"),

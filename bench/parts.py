@@ -7,16 +7,17 @@ from peers import Worker
 
 
 def scaling(r):
-    """Speed against threads, and against bandwidth on one thread; ecdc bench, in turn."""
+    """Speed against threads in every precision, and against bandwidth on one thread; ecdc bench, in turn."""
     seconds = r.pick(20, 3)
     threads = sorted({n for n in (1, 2, 4, 8, 16, 32, 64, r.cores) if n <= r.cores})
-    rows = [{"threads": n, "kbps": KBPS} for n in threads] + [{"threads": 1, "kbps": b} for b in (1.5, 6, 12, 24)]
+    rows = [{"threads": n, "kbps": KBPS, "precision": q} for q in ("f32", "bf16")[:1 + r.has_bf16()[0]] for n in threads]
+    rows += [{"threads": 1, "kbps": b, "precision": "f32"} for b in (1.5, 6, 12, 24)]
     for row in rows:
         row.update(encode=[], decode=[])
     for i in range(r.repeats):
         for row in rows:
-            done = ecdc("bench", "-m", r.model, "-b", row["kbps"], "--threads", row["threads"], "--seconds", seconds,
-                        "--repeats", 1, "--json").json
+            done = ecdc("bench", "-m", r.model, "-b", row["kbps"], "--threads", row["threads"], "--precision", row["precision"],
+                        "--seconds", seconds, "--repeats", 1, "--json").json
             row["encode"].append(done["encode_x_realtime"])
             row["decode"].append(done["decode_x_realtime"])
         r.say(f"    round {i + 1} of {r.repeats}")

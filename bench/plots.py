@@ -23,9 +23,11 @@ def plot_lines(axes, rows, x, value):
 
 
 def plot_scaling(axes, rows, x):
-    for what, style in (("encode", "-"), ("decode", "--")):
-        axes.plot([r[x] for r in rows], [r[what]["median"] for r in rows], style, color="C3", marker="o", markersize=3,
-                  linewidth=1, label=what)
+    for precision, marker in (("f32", "o"), ("bf16", "s")):
+        own = [r for r in rows if r["precision"] == precision]
+        for what, style in (("encode", "-"), ("decode", "--")) if own else ():
+            axes.plot([r[x] for r in own], [r[what]["median"] for r in own], style, color="C3", marker=marker, markersize=3,
+                      linewidth=1, label=f"{what} {precision}")
     axes.set_ylim(bottom=0)
     axes.set_xticks([r[x] for r in rows], [f"{r[x]:g}" for r in rows])
     axes.legend(fontsize=7)
@@ -46,7 +48,7 @@ def plots(parts):
         rows = parts["scaling"]["rows"]
         plot_scaling(threads, [r for r in rows if r["kbps"] == KBPS], "threads")
         threads.set(title="ecdc against threads, × realtime", xlabel="threads")
-        plot_scaling(bandwidth, sorted((r for r in rows if r["threads"] == 1), key=lambda r: r["kbps"]), "kbps")
+        plot_scaling(bandwidth, sorted((r for r in rows if r["threads"] == 1 and r["precision"] == "f32"), key=lambda r: r["kbps"]), "kbps")
         bandwidth.set(title="ecdc against bandwidth, one thread, × realtime", xlabel="kbps")
     for axes in figure.axes:
         axes.set_visible(axes.has_data())

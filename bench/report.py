@@ -109,8 +109,18 @@ def stereo_lines(lines):
 
 
 def scaling_section(p):
-    rows = [[plural(x["threads"], "thread"), f"{x['kbps']:g} kbps", spread(x["encode"]), spread(x["decode"])] for x in p["rows"]]
-    return "× realtime (`ecdc bench`).\n\n" + table(["", "", "encode", "decode"], rows, left=2)
+    rows = [[plural(x["threads"], "thread"), f"{x['kbps']:g} kbps", x["precision"], spread(x["encode"]), spread(x["decode"])]
+            for x in p["rows"]]
+    return "× realtime (`ecdc bench`).\n\n" + table(["", "", "", "encode", "decode"], rows, left=3)
+
+
+def precision_section(p):
+    if "no_bf16" in p:
+        return f"Not on this machine: `{p['no_bf16']}`.\n"
+    rows = [[f"{x['kbps']:g} kbps", *(f"{100 * x[k]:.1f} %" for k in ("equal", "equal_first", "equal_last")),
+             f"{x['snr_db_f32']:.2f} → {x['snr_db_bf16']:.2f} dB", f"{x['stoi_f32']:.4f} → {x['stoi_bf16']:.4f}"] for x in p["rows"]]
+    return (f"`--precision bf16` against f32: `{p['sound']}` ({p['n_frames']} frames), the embedded default model; encoded and decoded in "
+            "either.\n\n" + table(["", "codes equal", "first codebook", "last codebook", "SNR", "STOI"], rows))
 
 
 def length_section(p):
@@ -176,6 +186,7 @@ def profile_section(p):
 
 
 SECTIONS = [("peers", "Side by side", peers_section), ("scaling", "Threads and bandwidth", scaling_section),
+            ("precision", "What bf16 costs", precision_section),
             ("length", "Length", length_section), ("latency", "A live stream", latency_section),
             ("streams", "Many streams", streams_section), ("startup", "Start-up", startup_section), ("film", "A film", film_section),
             ("fmri", "Scans", fmri_section), ("profile", "Layer by layer", profile_section)]

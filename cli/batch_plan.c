@@ -48,6 +48,7 @@ static cJSON *describe(const struct batch *b) {
         cJSON_AddStringToObject(json, "model", info.name);
         cJSON_AddStringToObject(json, "sha256", ecdc_model_sha256(b->model));
         json_put_number(json, "bandwidth", o->bandwidth_kbps);
+        cJSON_AddStringToObject(json, "precision", ecdc_precision_name(o->precision));
     }
     if (b->task == &command_features)
         describe_features(o, json);
