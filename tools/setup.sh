@@ -9,7 +9,8 @@ BROWSER_PACKAGES="chromium" # shows the page of ecdc report to the tests
 CLANG_PACKAGES="clang"
 SANITIZE_PACKAGES="valgrind"
 DEB_PACKAGES="dpkg-dev"
-LONG_PACKAGES="slurmctld slurmd slurm-client munge debootstrap"
+WHEEL_PACKAGES="dpkg-dev nasm python3-venv"
+LONG_PACKAGES="slurmctld slurmd slurm-client munge debootstrap openssl iproute2"
 AARCH64_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static"
 
 say() { printf '\n== %s\n' "$*"; }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 
@@ -131,12 +132,27 @@ static bool may_pass(CURLcode code) {
     }
 }
 
+/* The libcurl of a wheel does not know whom a machine trusts: systems have that file in different places. OpenSSL itself reads the
+ * variables where curl names no file. */
+static bool set_trust(CURL *curl) {
+    static const char *const places[] = {"/etc/ssl/certs/ca-certificates.crt", /* Debian, Arch, Alpine */
+                                         "/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora, Red Hat */
+                                         "/etc/ssl/ca-bundle.pem"};            /* openSUSE */
+    char *own = NULL;
+    if ((!curl_easy_getinfo(curl, CURLINFO_CAINFO, &own) && own) || getenv("SSL_CERT_FILE") || getenv("SSL_CERT_DIR"))
+        return true;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (access(places[i], R_OK) == 0)
+            return !curl_easy_setopt(curl, CURLOPT_CAINFO, places[i]);
+    return true;
+}
+
 static bool set_up(CURL *curl, const struct http_request *r, struct transfer *t) {
     const char *schemes = strncasecmp(r->url, "https:", 6) == 0 ? "https" : "http,https";
     bool done = !curl_easy_setopt(curl, CURLOPT_URL, r->url) &&
                 !curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, schemes) &&
                 !curl_easy_setopt(curl, CURLOPT_USERAGENT, "ecdc/" ECDC_VERSION_STRING) &&
-                !curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, t->http->reason);
+                !curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, t->http->reason) && set_trust(curl);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L); /* a library leaves the process's signals alone */
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, t->http->headers);
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
