@@ -16,6 +16,7 @@
 #include "media/output_json.h"
 #include "model/file.h"
 #include "model/json.h"
+#include "model/model.h"
 
 
 /* ------------------------------------------------------------------------------------------- the settings --- */
@@ -124,6 +125,10 @@ static ecdc_status claim(const struct batch *b, const char *path, const cJSON *s
 }
 
 ecdc_status batch_claim(const struct batch *b, struct timespec *since, ecdc_error *err) {
+    const char *hex; /* for the settings */
+    ecdc_status known = b->model ? model_sha256(b->model, &hex, err) : ECDC_OK;
+    if (known != ECDC_OK)
+        return known;
     char *path = ecdc_strfmt("%s/ecdc-batch.json", b->o->output);
     cJSON *settings = path ? describe(b) : NULL;
     struct stat s;

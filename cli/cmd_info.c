@@ -15,6 +15,7 @@
 #include "media/npy.h"
 #include "media/npz.h"
 #include "model/hub_cache.h"
+#include "model/model.h"
 
 enum { BLOCK = 65536 };
 
@@ -200,9 +201,11 @@ static ecdc_status describe_model(const struct options *o, cJSON *json, ecdc_err
     json_put_integer(json, "codebooks", info.n_codebooks);
     json_put_integer(json, "codebook_size", info.codebook_size);
     json_put_integer(json, "parameters", (int64_t)info.n_parameters);
-    cJSON_AddStringToObject(json, "sha256", ecdc_model_sha256(model));
+    const char *hex;
+    status = model_sha256(model, &hex, err);
+    cJSON_AddStringToObject(json, "sha256", hex);
     ecdc_model_close(model);
-    return ECDC_OK;
+    return status;
 }
 
 /* The first bytes decide, not the name; what is no file is the name of a model. */

@@ -27,8 +27,13 @@ static ecdc_status open_container(struct codes_out *c, const ecdc_model *model, 
     if (strlen(info.name) >= sizeof header.model)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "the model's name %s is too long for a .ecdc file", info.name);
     strcpy(header.model, info.name);
-    if (!model->published) /* a published name says which weights; any other needs their hash */
-        memcpy(header.sha, ecdc_model_sha256(model), sizeof header.sha - 1);
+    if (!model->published) { /* a published name says which weights; any other needs their hash */
+        const char *hex;
+        ecdc_status status = model_sha256(model, &hex, err);
+        if (status != ECDC_OK)
+            return status;
+        memcpy(header.sha, hex, sizeof header.sha - 1);
+    }
     return container_write_open(c->output, &header, config_code_bits(&model->config), &c->container, err);
 }
 

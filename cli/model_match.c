@@ -37,9 +37,13 @@ ecdc_status model_open_matching(const struct options *o, const char *path, const
         return ecdc_fail(err, ECDC_E_MODEL, "%s was made with the model %s%s%.16s%s, which is not here; give it with -m %s", path,
                          name, *sha ? " (SHA-256 " : "", sha, *sha ? "...)" : "",
                          model_is_hub_name(wanted) ? wanted : "MODEL");
-    if (matches(*model, name, sha) || o->force)
+    const char *hex = "";
+    if (*sha)
+        status = model_sha256(*model, &hex, err);
+    if (status == ECDC_OK && (matches(*model, name, sha) || o->force))
         return ECDC_OK;
-    status = ecdc_fail(err, ECDC_E_MODEL, "%s was made with the model %s%s%.16s%s, not with %s (SHA-256 %.16s...): other "
+    if (status == ECDC_OK)
+        status = ecdc_fail(err, ECDC_E_MODEL, "%s was made with the model %s%s%.16s%s, not with %s (SHA-256 %.16s...): other "
                        "weights turn its codes into noise; give the right one with -m MODEL, or --force", path, name,
                        *sha ? " (SHA-256 " : "", sha, *sha ? "...)" : "", (*model)->name, ecdc_model_sha256(*model));
     ecdc_model_close(*model);

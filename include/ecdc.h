@@ -134,7 +134,8 @@ typedef struct ecdc_model_info {
  *               architecture at full size with generated, well-conditioned weights, the same on every machine.
  *  A `.th` is a PyTorch checkpoint as facebookresearch/encodec publishes; nothing in it is executed. The two published files
  *  are known by their SHA-256 and are named encodec_24khz and encodec_48khz.
- *  A safetensors file is mapped, not read: weights are unpacked when the first encoder or decoder needs them.
+ *  Of a safetensors file only the header is read; weights are when the first encoder or decoder needs them. The file stays open;
+ *  one that is cut or written to meanwhile is then refused (ECDC_E_IO): replace a model by renaming.
  *  Fails with ECDC_E_MODEL (unknown name; the message lists what exists; missing or mis-shaped tensor),
  *  ECDC_E_FORMAT (broken file), ECDC_E_IO, ECDC_E_MEMORY. */
 ECDC_API ECDC_MUST_CHECK ecdc_status ecdc_model_open(const char *name, ecdc_model **model, ecdc_error *err);
@@ -144,7 +145,8 @@ ECDC_API void ecdc_model_close(ecdc_model *model);
 ECDC_API void ecdc_model_get_info(const ecdc_model *model, ecdc_model_info *info);
 
 /** SHA-256 of the model's weight file as 64 hexadecimal digits: what identifies the weights in files and caches.
- *  The first call for a mapped file reads all of it; later calls are free. Thread-safe. "" where memory ran out. */
+ *  The first call for a safetensors file reads all of it; later calls are free. Thread-safe. "" where memory ran out, or where the
+ *  file cannot be read or is not what it was when the model was opened. */
 ECDC_API const char *ecdc_model_sha256(const ecdc_model *model);
 
 /** Codebooks at a bandwidth: bandwidth * 1000 / (frame_rate * 10 bits), e.g. 3 kbps -> 4.

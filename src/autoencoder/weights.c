@@ -6,7 +6,6 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "model/file.h"
 #include "model/safetensors.h"
 
 enum {
@@ -57,13 +56,14 @@ static ecdc_status read(struct source *s, const struct tensor *t, float **values
     *values = ecdc_alloc_floats((size_t)tensor_count(t));
     if (!*values)
         return ecdc_fail_memory(s->err, t->name);
-    if (tensor_read(t, *values)) {
+    ecdc_status status = tensor_read(t, s->path, *values, s->err);
+    if (status == ECDC_OK) {
         s->n_parameters += tensor_count(t);
         return ECDC_OK;
     }
     free(*values);
     *values = NULL;
-    return ecdc_fail(s->err, ECDC_E_MODEL, "%s: tensor %s has a value that is infinite or not a number", s->path, t->name);
+    return status;
 }
 
 /* y = W x + b with W as PyTorch has it: (n outputs, k inputs). */
@@ -213,20 +213,17 @@ static ecdc_status read_all(struct source *s, struct autoencoder_weights *w) {
 ecdc_status autoencoder_weights_read(struct autoencoder_weights *w, const char *path, const struct kernels *kernels,
                                      ecdc_error *err) {
     struct source s = {.path = path, .kernels = kernels, .err = err};
-    const void *bytes;
-    size_t n;
+    struct weight_file *file;
     *w = (struct autoencoder_weights){0};
-    ecdc_status status = file_map(path, &bytes, &n, err);
+    ecdc_status status = weight_file_open(path, &file, err);
     if (status != ECDC_OK)
         return status;
-    status = safetensors_read(path, bytes, n, &s.table, err);
-    if (status == ECDC_OK)
-        status = safetensors_metadata(path, bytes, n, &s.metadata, err);
+    status = safetensors_read_file(file, &s.table, &s.metadata, err);
     if (status == ECDC_OK)
         status = read_all(&s, w);
     cJSON_Delete(s.metadata);
     tensor_table_free(&s.table);
-    file_unmap(bytes, n);
+    weight_file_close(file);
     if (status != ECDC_OK)
         autoencoder_weights_free(w);
     return status;

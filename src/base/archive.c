@@ -135,13 +135,16 @@ static ecdc_status fail_errno(ecdc_error *err, const char *path) {
 }
 
 ecdc_status archive_open(const char *path, struct archive **out, ecdc_error *err) {
-    struct stat st;
     /* not blocking: a named pipe without a writer would hold us for ever */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0 || fstat(fd, &st) != 0) {
+    return fd < 0 ? fail_errno(err, path) : archive_open_descriptor(path, fd, out, err);
+}
+
+ecdc_status archive_open_descriptor(const char *path, int fd, struct archive **out, ecdc_error *err) {
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
         ecdc_status status = fail_errno(err, path);
-        if (fd >= 0)
-            close(fd);
+        close(fd);
         return status;
     }
     if (!S_ISREG(st.st_mode)) {

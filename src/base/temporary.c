@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/stream.h"
 
 const char *ecdc_temporary_directory(void) {
     const char *directory = getenv("TMPDIR");
@@ -34,7 +35,7 @@ ecdc_status ecdc_fail_temporary(const char *purpose, ecdc_error *err) {
 
 ecdc_status ecdc_temporary_stream(const char *purpose, FILE **file, ecdc_error *err) {
     int fd = ecdc_temporary_file();
-    if (fd >= 0 && (*file = fdopen(fd, "w+b")))
+    if (fd >= 0 && (*file = ecdc_stream_open(fd, "w+b")))
         return ECDC_OK;
     ecdc_status status = ecdc_fail_temporary(purpose, err);
     if (fd >= 0)

@@ -10,6 +10,7 @@
 #include "features/names.h"
 #include "features/row_shape.h"
 #include "features/row_writer.h"
+#include "model/model.h"
 
 struct features_run {
     const struct features_job *job;
@@ -192,6 +193,9 @@ ecdc_status features_codes(const struct features_job *job, ecdc_features_result 
     }
     if (status == ECDC_OK)
         status = write_last_rows(&f, err);
+    const char *hex; /* for the description; the file may have changed */
+    if (status == ECDC_OK)
+        status = model_sha256(job->model, &hex, err);
     if (status == ECDC_OK)
         status = features_out_finish(&f.out, description(&f), err);
     if (status == ECDC_OK)

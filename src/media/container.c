@@ -1,5 +1,6 @@
 #include "media/container.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -303,10 +304,13 @@ static ecdc_status parse_json(struct container_reader *r, const char *text, size
     if (memchr(text, '\0', n) || memmem(text, n, "\\u0000", 6))
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: the header has a NUL character", path);
     const char *end = NULL;
+    errno = 0;
     cJSON *json = cJSON_ParseWithLengthOpts(text, n, &end, false);
     size_t rest = json ? n - (size_t)(end - text) : 0;
     ecdc_status status;
-    if (!cJSON_IsObject(json) || strspn(end, " \t\r\n") < rest) /* text[n] is 0 */
+    if (!json && errno == ENOMEM) /* cJSON does not say why there is none, malloc does */
+        status = ecdc_fail_memory(err, path);
+    else if (!cJSON_IsObject(json) || strspn(end, " \t\r\n") < rest) /* text[n] is 0 */
         status = ecdc_fail(err, ECDC_E_FORMAT, "%s: the header is not a JSON object", path);
     else
         status = read_fields(path, json, &r->header, err);

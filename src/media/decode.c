@@ -69,7 +69,7 @@ static ecdc_status fail_damaged(const struct decoder *d, int code, ecdc_error *e
                          d->track.name);
     /* Half a packet at the end of the file is one that was cut, not one that was spoilt. */
     double reached_s = seconds(d, d->next_at);
-    if (d->started && avio_feof(d->track.io) && d->track.claim_s - reached_s > slack_s(&d->track))
+    if (d->started && avio_feof(d->track.io) && d->track.io->error >= 0 && d->track.claim_s - reached_s > slack_s(&d->track))
         return fail_broken_off(d, reached_s, err);
     char text[AV_ERROR_MAX_STRING_SIZE] = "";
     av_strerror(code, text, sizeof text);

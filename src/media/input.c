@@ -10,13 +10,14 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/stream.h"
 #include "base/temporary.h"
 
-/* Copies a pipe to its end into a fresh file without a name. */
-static ecdc_status spool(const char *name, int fd, FILE **out, ecdc_error *err) {
+/* Copies a pipe to its end into a fresh file without a name, of *size bytes. */
+static ecdc_status spool(const char *name, int fd, FILE **out, uint64_t *size, ecdc_error *err) {
     char block[1 << 16];
     int spool_fd = ecdc_temporary_file();
-    FILE *file = spool_fd < 0 ? NULL : fdopen(spool_fd, "w+b");
+    FILE *file = spool_fd < 0 ? NULL : ecdc_stream_open(spool_fd, "w+b");
     if (!file) {
         ecdc_status status = ecdc_fail(err, ECDC_E_IO, "%s: no temporary file in %s to copy it into: %s", name,
                                        ecdc_temporary_directory(), strerror(errno));
@@ -28,10 +29,12 @@ static ecdc_status spool(const char *name, int fd, FILE **out, ecdc_error *err) 
     bool written = true;
     while (n > 0 && written) {
         n = read(fd, block, sizeof block);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && errno == EINTR) {
             n = 1;
-        else if (n > 0)
+        } else if (n > 0) {
             written = fwrite(block, 1, (size_t)n, file) == (size_t)n;
+            *size += (uint64_t)n;
+        }
     }
     if (n < 0 || !written || fflush(file) != 0 || fseeko(file, 0, SEEK_SET) != 0) {
         ecdc_status status = ecdc_fail(err, ECDC_E_IO, "%s: %s while copying it into a temporary file", name, strerror(errno));
@@ -56,23 +59,22 @@ ecdc_status input_open(struct input *in, const char *path, ecdc_error *err) {
     else if (S_ISDIR(st.st_mode))
         status = ecdc_fail(err, ECDC_E_IO, "%s: Is a directory", name);
     else if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
-        status = spool(name, fd, &in->file, err);
+        status = spool(name, fd, &in->file, &in->size, err);
     else if (!S_ISREG(st.st_mode))
         status = ecdc_fail(err, ECDC_E_IO, "%s: not a file or a pipe", name);
-    else if (!(in->file = fdopen(fd, "rb")))
+    else if (!(in->file = ecdc_stream_open(fd, "rb")))
         status = ecdc_fail_memory(err, "an input file");
-    else
+    else {
         fd = -1; /* the stream's now */
+        in->size = (uint64_t)st.st_size;
+    }
     if (fd >= 0)
         close(fd);
-    if (status == ECDC_OK && (fstat(fileno(in->file), &st) != 0 || !(in->path = ecdc_strdup(name))))
+    if (status == ECDC_OK && !(in->path = ecdc_strdup(name)))
         status = ecdc_fail_memory(err, "an input file");
-    if (status != ECDC_OK) {
+    if (status != ECDC_OK)
         input_close(in);
-        return status;
-    }
-    in->size = (uint64_t)st.st_size;
-    return ECDC_OK;
+    return status;
 }
 
 ecdc_status input_open_entry(struct input *in, const char *archive_path, struct archive *archive, size_t entry,

@@ -92,7 +92,10 @@ static ecdc_status open_format(struct track *t, const char *url, ecdc_error *err
         t->claim_s = claim_of_wav(t->io);
     if (seekable && is_format(format, "ogg"))
         t->end_is_missing = claim_ogg_is_cut(t->io);
-    if (seekable && is_format(format, "mp4") && !claim_mp4_has_index(t->io))
+    bool no_index = seekable && is_format(format, "mp4") && !claim_mp4_has_index(t->io);
+    if (t->io->error < 0)
+        return fail_av(t, ECDC_E_IO, "cannot be read", t->io->error, err);
+    if (no_index)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: has no index (moov), or a part of one, without which nothing in it can be "
                          "read: it is cut short, or its recording was never finished", t->name);
 

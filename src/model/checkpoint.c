@@ -49,14 +49,18 @@ bool checkpoint_is_torch(const char *path) {
     return n > 3 && strcmp(path + n - 3, ".th") == 0;
 }
 
-ecdc_status checkpoint_open(const char *path, const void *bytes, size_t n, struct checkpoint **out, ecdc_error *err) {
+static struct checkpoint *new_checkpoint(const char *path, ecdc_error *err) {
     struct checkpoint *c = ecdc_alloc_zeros(1, sizeof *c);
     if (!c || !(c->path = ecdc_strdup(path))) {
         free(c);
-        return ecdc_fail_memory(err, path);
+        ecdc_fail_memory(err, path);
+        return NULL;
     }
-    ecdc_status status = checkpoint_is_torch(path) ? torch_file_read(path, bytes, n, &c->table, &c->storages, err)
-                                                   : safetensors_read(path, bytes, n, &c->table, err);
+    return c;
+}
+
+/* What has been read, or why not: `status`. */
+static ecdc_status finish_opening(struct checkpoint *c, ecdc_status status, struct checkpoint **out, ecdc_error *err) {
     if (!status)
         status = translate(c, err);
     if (status)
@@ -64,6 +68,24 @@ ecdc_status checkpoint_open(const char *path, const void *bytes, size_t n, struc
     else
         *out = c;
     return status;
+}
+
+ecdc_status checkpoint_open(const char *path, const void *bytes, size_t n, struct checkpoint **out, ecdc_error *err) {
+    struct checkpoint *c = new_checkpoint(path, err);
+    if (!c)
+        return ECDC_E_MEMORY;
+    ecdc_status status = checkpoint_is_torch(path) ? torch_file_read(path, bytes, n, &c->table, &c->storages, err)
+                                                   : safetensors_read(path, bytes, n, &c->table, err);
+    return finish_opening(c, status, out, err);
+}
+
+ecdc_status checkpoint_open_file(const struct weight_file *file, struct checkpoint **out, ecdc_error *err) {
+    struct checkpoint *c = new_checkpoint(weight_file_path(file), err);
+    if (!c)
+        return ECDC_E_MEMORY;
+    ecdc_status status = checkpoint_is_torch(c->path) ? torch_file_read_file(file, &c->table, &c->storages, err)
+                                                      : safetensors_read_file(file, &c->table, NULL, err);
+    return finish_opening(c, status, out, err);
 }
 
 void checkpoint_close(struct checkpoint *c) {
@@ -309,10 +331,7 @@ ecdc_status checkpoint_check(const struct checkpoint *c, const struct config *co
 /* ------------------------------------------------------------------------------------------- reading --- */
 
 static ecdc_status get(const struct checkpoint *c, const struct tensor *t, float *out, ecdc_error *err) {
-    if (tensor_read(t, out))
-        return ECDC_OK;
-    return ecdc_fail(err, ECDC_E_MODEL, "%s: tensor %s holds a number that is infinite or not a number in float32",
-                     c->path, t->name);
+    return tensor_read(t, c->path, out, err);
 }
 
 /* w = v * (g / |v|) per slice of the first dimension, in the order of operations of PyTorch's CPU kernel. The norm is
@@ -374,7 +393,7 @@ ecdc_status checkpoint_lstm(const struct checkpoint *c, const char *name, int si
 
 ecdc_status checkpoint_codebook(const struct checkpoint *c, int q, int entries, int dimension, float *embed,
                                 ecdc_error *err) {
-    const struct tensor *t;
+    const struct tensor *t = NULL;
     ecdc_status status = find_codebook(c, q, entries, dimension, &t, err);
     return status ? status : get(c, t, embed, err);
 }

@@ -15,6 +15,8 @@ struct checkpoint;
  * stay valid and unchanged until checkpoint_close. `path` is for messages (copied). Every offset, dtype and shape is checked
  * here; of a safetensors image no tensor is touched, of a .th all are read. ECDC_E_FORMAT, ECDC_E_UNSUPPORTED, ECDC_E_MEMORY. */
 ecdc_status checkpoint_open(const char *path, const void *bytes, size_t n, struct checkpoint **out, ecdc_error *err);
+/* The same of an open file, which must outlive it; of a safetensors file only the header is read. Also fails with ECDC_E_IO. */
+ecdc_status checkpoint_open_file(const struct weight_file *file, struct checkpoint **out, ecdc_error *err);
 void checkpoint_close(struct checkpoint *c);
 
 bool checkpoint_is_torch(const char *path); /* by its name */
@@ -31,8 +33,8 @@ ecdc_status checkpoint_recognise(const struct checkpoint *c, ecdc_error *err);
 ecdc_status checkpoint_check(const struct checkpoint *c, const struct config *config, uint64_t *n_parameters,
                              ecdc_error *err);
 
-/* The readers below convert from F64, F32, F16 or BF16. They fail as checkpoint_check does, and where a number is
- * infinite or not a number; then the output holds anything. */
+/* The readers below convert from F64, F32, F16 or BF16. They fail as checkpoint_check does, where a number is
+ * infinite or not a number, and with ECDC_E_IO; then the output holds anything. */
 
 /* weight: in PyTorch's order, (out, in, kernel) or, transposed, (in, out, kernel); bias: out values. */
 ecdc_status checkpoint_conv(const struct checkpoint *c, const struct conv_spec *spec, float *weight, float *bias,

@@ -80,11 +80,11 @@ static ecdc_status add_as(struct list *l, const char *prefix, const char *suffix
     float *values = ecdc_alloc_floats((size_t)tensor_count(t));
     if (!values)
         return ecdc_fail_memory(l->err, t->name);
-    if (tensor_read(t, values))
+    ecdc_status status = tensor_read(t, l->model->origin, values, l->err);
+    if (!status)
         return add_floats(l, prefix, suffix, transposed, t, values);
     free(values);
-    return ecdc_fail(l->err, ECDC_E_MODEL, "%s: tensor %s holds a number that is infinite or not a number in float32",
-                     l->model->origin, t->name);
+    return status;
 }
 
 static ecdc_status add_same(struct list *l, const char *prefix, const char *suffix, bool transposed) {
@@ -214,9 +214,10 @@ static ecdc_status add_statistics(struct list *l, const char *codebook, const st
                 return ecdc_fail_memory(l->err, codebook);
             for (size_t k = 0; k < n; k++)
                 values[k] = 1;
-            if (i == 2)
-                tensor_read(embed, values); /* finite: it was written just before */
-            status = add_floats(l, codebook, names[i], false, &shapes[i], values);
+            if (i == 2 && (status = tensor_read(embed, l->model->origin, values, l->err)) != ECDC_OK)
+                free(values);
+            else
+                status = add_floats(l, codebook, names[i], false, &shapes[i], values);
         }
         if (status)
             return status;
@@ -254,9 +255,31 @@ static ecdc_status make_safetensors(const struct list *l, void **image, size_t *
     }
     ecdc_status status = safetensors_layout(items, l->n, image, n_bytes, l->err);
     for (size_t i = 0; !status && i < l->n; i++)
-        memcpy((char *)*image + items[i].offset, l->tensors[i].data, items[i].n_bytes);
+        status = tensor_copy(&l->tensors[i], (char *)*image + items[i].offset, l->err);
     free(items);
     return status;
+}
+
+static ecdc_status make_torch(struct list *l, void **image, size_t *n_bytes) {
+    for (size_t i = 0; i < l->n; i++) {
+        struct tensor *t = &l->tensors[i];
+        if (t->data || t->n_bytes == 0)
+            continue;
+        if (!(l->blocks[i] = ecdc_alloc_array((size_t)t->n_bytes, 1)))
+            return ecdc_fail_memory(l->err, t->name);
+        ecdc_status status = tensor_copy(t, l->blocks[i], l->err);
+        if (status)
+            return status;
+        t->data = l->blocks[i];
+    }
+    return torch_file_make(l->tensors, l->n, image, n_bytes, l->err);
+}
+
+/* The file as it is. */
+static ecdc_status copy_file(const struct weight_file *file, void **image, size_t *n_bytes, ecdc_error *err) {
+    *n_bytes = (size_t)weight_file_size(file);
+    *image = ecdc_alloc_array(*n_bytes, 1);
+    return *image ? weight_file_read(file, 0, *image, *n_bytes, err) : ecdc_fail_memory(err, weight_file_path(file));
 }
 
 ecdc_status export_model(const ecdc_model *model, enum export_format format, enum dtype dtype, struct export_image *image,
@@ -266,11 +289,12 @@ ecdc_status export_model(const ecdc_model *model, enum export_format format, enu
     ecdc_status status = add_all(&l);
     bool as_it_is = format == EXPORT_SAFETENSORS && !l.changed && !checkpoint_is_torch(model->origin) &&
                     checkpoint_has_reference_names(model->checkpoint);
-    if (!status && as_it_is) {
+    if (!status && as_it_is && !model->file) {
         made = (struct export_image){model->bytes, model->n_bytes, NULL};
     } else if (!status) {
-        status = format == EXPORT_TORCH ? torch_file_make(l.tensors, l.n, &made.owned, &made.n_bytes, err)
-                                        : make_safetensors(&l, &made.owned, &made.n_bytes);
+        status = as_it_is                 ? copy_file(model->file, &made.owned, &made.n_bytes, err)
+                 : format == EXPORT_TORCH ? make_torch(&l, &made.owned, &made.n_bytes)
+                                          : make_safetensors(&l, &made.owned, &made.n_bytes);
         made.bytes = made.owned;
     }
     for (size_t i = 0; i < l.n; i++) {
@@ -279,7 +303,9 @@ ecdc_status export_model(const ecdc_model *model, enum export_format format, enu
     }
     free(l.tensors);
     free(l.blocks);
-    if (!status)
+    if (status)
+        free(made.owned);
+    else
         *image = made;
     return status;
 }

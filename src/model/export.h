@@ -16,7 +16,7 @@ struct export_image {
  * g = |w|. A .th also gets the codebooks' statistics (inited, cluster_size, embed_avg), which encodec insists on, from the
  * model or else such that they fit. A safetensors file that needs no change is given as it is, byte for byte.
  * @param dtype  DTYPE_F32 or DTYPE_F16 for the weights, DTYPE_UNKNOWN: as the model has them.
- * ECDC_E_MODEL (a number that is not finite, or too large for float16), ECDC_E_ARGUMENT, ECDC_E_MEMORY. */
+ * ECDC_E_MODEL (a number that is not finite, or too large for float16), ECDC_E_ARGUMENT, ECDC_E_IO, ECDC_E_MEMORY. */
 ecdc_status export_model(const ecdc_model *model, enum export_format format, enum dtype dtype, struct export_image *image,
                          ecdc_error *err);
 

@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,28 +22,25 @@ static ecdc_status fail_errno(ecdc_error *err, const char *what, const char *pat
 #endif
 }
 
-/* A descriptor of a regular file and its size. */
-static ecdc_status open_regular(const char *path, int *fd, size_t *size, ecdc_error *err) {
+ecdc_status file_open_regular(const char *path, int *fd, struct stat *st, ecdc_error *err) {
     /* not blocking: a named pipe without a writer would hold us for ever */
     int f = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (f < 0)
         return fail_errno(err, "open", path);
-    struct stat st;
     ecdc_status status = ECDC_OK;
-    if (fstat(f, &st) != 0)
+    if (fstat(f, st) != 0)
         status = fail_errno(err, "look at", path);
-    else if (S_ISDIR(st.st_mode))
+    else if (S_ISDIR(st->st_mode))
         status = ecdc_fail(err, ECDC_E_IO, "cannot read %s: it is a directory", path);
-    else if (!S_ISREG(st.st_mode))
+    else if (!S_ISREG(st->st_mode))
         status = ecdc_fail(err, ECDC_E_IO, "cannot read %s: it is not a regular file", path);
-    else if ((uint64_t)st.st_size > SIZE_MAX / 2)
+    else if ((uint64_t)st->st_size > SIZE_MAX / 2)
         status = ecdc_fail(err, ECDC_E_IO, "cannot read %s: it is too large", path);
     if (status) {
         close(f);
         return status;
     }
     *fd = f;
-    *size = (size_t)st.st_size;
     return ECDC_OK;
 }
 
@@ -66,11 +62,12 @@ static ecdc_status read_all(int fd, const char *path, char *text, size_t *n, ecd
 
 ecdc_status file_read_text(const char *path, size_t max, char **text, size_t *n, ecdc_error *err) {
     int fd = -1;
-    size_t size = 0;
-    ecdc_status status = open_regular(path, &fd, &size, err);
+    struct stat st;
+    ecdc_status status = file_open_regular(path, &fd, &st, err);
     if (status)
         return status;
     char *buffer = NULL;
+    size_t size = (size_t)st.st_size;
     if (size > max)
         status = ecdc_fail(err, ECDC_E_FORMAT, "%s has %zu bytes; at most %zu are expected", path, size, max);
     else if (!(buffer = ecdc_alloc_array(size + 1, 1)))
@@ -86,30 +83,6 @@ ecdc_status file_read_text(const char *path, size_t max, char **text, size_t *n,
     *text = buffer;
     *n = size;
     return ECDC_OK;
-}
-
-ecdc_status file_map(const char *path, const void **bytes, size_t *n, ecdc_error *err) {
-    int fd = -1;
-    size_t size = 0;
-    ecdc_status status = open_regular(path, &fd, &size, err);
-    if (status)
-        return status;
-    void *mapped = NULL;
-    if (size == 0)
-        status = ecdc_fail(err, ECDC_E_FORMAT, "%s is empty", path);
-    else if ((mapped = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED)
-        status = fail_errno(err, "map", path);
-    close(fd);
-    if (status)
-        return status;
-    *bytes = mapped;
-    *n = size;
-    return ECDC_OK;
-}
-
-void file_unmap(const void *bytes, size_t n) {
-    if (bytes)
-        munmap((void *)bytes, n);
 }
 
 bool file_is_directory(const char *path) {

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "ecdc.h"
 
@@ -11,10 +12,8 @@
  * than `max`, ECDC_E_IO, ECDC_E_MEMORY. */
 ecdc_status file_read_text(const char *path, size_t max, char **text, size_t *n, ecdc_error *err);
 
-/* Maps a whole regular file for reading; file_unmap it. A file that another program cuts short while it is mapped ends
- * the process (SIGBUS): replace weight files by renaming. ECDC_E_IO, ECDC_E_FORMAT (empty). */
-ecdc_status file_map(const char *path, const void **bytes, size_t *n, ecdc_error *err);
-void file_unmap(const void *bytes, size_t n);
+/* A descriptor of a regular file, and what the system says of it; never waits. ECDC_E_IO. */
+ecdc_status file_open_regular(const char *path, int *fd, struct stat *st, ecdc_error *err);
 
 /* mkdir -p of the first n bytes of a path. ECDC_E_IO, ECDC_E_MEMORY. */
 ecdc_status file_make_directories(const char *path, size_t n, ecdc_error *err);

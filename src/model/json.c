@@ -1,5 +1,6 @@
 #include "model/json.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,8 +40,11 @@ ecdc_status json_parse_object(const char *what, const char *text, size_t n, cJSO
 
     const char *end = NULL;
     ecdc_status status = ECDC_OK;
+    errno = 0;
     cJSON *value = cJSON_ParseWithLengthOpts(copy, n + 1, &end, 1);
-    if (!value) {
+    if (!value && errno == ENOMEM) { /* cJSON does not say which it was, malloc does */
+        status = ecdc_fail_memory(err, what);
+    } else if (!value) {
         size_t offset = end >= copy && end <= copy + n ? (size_t)(end - copy) : n;
         status = ecdc_fail(err, ECDC_E_FORMAT, "%s: not valid JSON (or nested too deeply) at line %zu, byte %zu of %zu",
                            what, line_of(copy, offset), offset, n);

@@ -42,18 +42,15 @@ void ecdc_model_close(ecdc_model *model) {
         return;
     network_list_free(model->networks);
     checkpoint_close(model->checkpoint);
-    switch (model->bytes_kind) {
-    case MODEL_BYTES_STATIC: break;
-    case MODEL_BYTES_MAPPED: file_unmap(model->bytes, model->n_bytes); break;
-    case MODEL_BYTES_HEAP: free((void *)model->bytes); break;
-    }
+    weight_file_close(model->file);
+    free(model->owned);
     pthread_mutex_destroy(&model->lock);
     free(model->name);
     free(model->origin);
     free(model);
 }
 
-/* Each open_* fills name, origin, config and bytes; what it has filled when it fails, ecdc_model_close gives back. */
+/* Each open_* fills name, origin, config, and file or bytes; what it has filled when it fails, ecdc_model_close gives back. */
 
 static ecdc_status open_default(struct ecdc_model *m, ecdc_error *err) {
     struct embedded_model e = embedded_model();
@@ -72,12 +69,8 @@ static ecdc_status open_random(const char *name, struct ecdc_model *m, ecdc_erro
     m->origin = ecdc_strdup("generated");
     if (!m->name || !m->origin)
         return ecdc_fail_memory(err, "a model");
-    void *image;
-    ecdc_status status = random_model_make(name, &m->config, &image, &m->n_bytes, err);
-    if (!status) {
-        m->bytes = image;
-        m->bytes_kind = MODEL_BYTES_HEAP;
-    }
+    ecdc_status status = random_model_make(name, &m->config, &m->owned, &m->n_bytes, err);
+    m->bytes = m->owned;
     return status;
 }
 
@@ -100,10 +93,7 @@ static ecdc_status open_files(const char *config_path, const char *weights_path,
         return status;
     if (!(m->origin = ecdc_strdup(weights_path)))
         return ecdc_fail_memory(err, "a model");
-    status = file_map(weights_path, &m->bytes, &m->n_bytes, err);
-    if (!status)
-        m->bytes_kind = MODEL_BYTES_MAPPED;
-    return status;
+    return weight_file_open(weights_path, &m->file, err);
 }
 
 /* The last component of the directory's real path, so that "." and "model/" have a name, too. */
@@ -218,9 +208,12 @@ const char *model_published_name(const char *sha256) {
 
 /* A file with the bytes of a published one has its name, too, whatever it is called. */
 static ecdc_status recognise_published(struct ecdc_model *m, ecdc_error *err) {
-    const char *name = checkpoint_is_torch(m->origin) ? model_published_name(ecdc_model_sha256(m)) : NULL;
-    if (!name)
+    const char *hex, *name;
+    if (!checkpoint_is_torch(m->origin))
         return ECDC_OK;
+    ecdc_status status = model_sha256(m, &hex, err);
+    if (status || !(name = model_published_name(hex)))
+        return status;
     free(m->name);
     m->published = true;
     return (m->name = ecdc_strdup(name)) ? ECDC_OK : ecdc_fail_memory(err, "a model");
@@ -234,7 +227,8 @@ ecdc_status ecdc_model_open(const char *name, ecdc_model **model, ecdc_error *er
         return ecdc_fail_memory(err, "a model");
     ecdc_status status = open_named(name, m, err);
     if (!status)
-        status = checkpoint_open(m->origin, m->bytes, m->n_bytes, &m->checkpoint, err);
+        status = m->file ? checkpoint_open_file(m->file, &m->checkpoint, err)
+                         : checkpoint_open(m->origin, m->bytes, m->n_bytes, &m->checkpoint, err);
     if (!status && m->config.n_ratios == 0) /* no config.json came with it */
         status = infer_config(m->origin, m->checkpoint, &m->config, err);
     if (!status)
@@ -271,15 +265,29 @@ void ecdc_model_get_info(const ecdc_model *model, ecdc_model_info *info) {
     info->chunk_frames = config_chunk_frames(c);
 }
 
-const char *ecdc_model_sha256(const ecdc_model *model) {
+ecdc_status model_sha256(const ecdc_model *model, const char **hex, ecdc_error *err) {
     /* Immutable to its users: what is made when first needed is behind the lock. Every model is allocated in
      * ecdc_model_open, so none is const in truth. */
     struct ecdc_model *m = (struct ecdc_model *)model;
+    ecdc_status status = ECDC_OK;
     pthread_mutex_lock(&m->lock);
-    if (!m->sha256[0] && !sha256_of(m->bytes, m->n_bytes, m->sha256))
-        m->sha256[0] = '\0';
+    if (!m->sha256[0]) {
+        if (m->file)
+            status = weight_file_sha256(m->file, m->sha256, err);
+        else if (!sha256_of(m->bytes, m->n_bytes, m->sha256))
+            status = ecdc_fail_memory(err, "a SHA-256");
+        if (status)
+            m->sha256[0] = '\0';
+    }
     pthread_mutex_unlock(&m->lock);
-    return m->sha256;
+    *hex = m->sha256;
+    return status;
+}
+
+const char *ecdc_model_sha256(const ecdc_model *model) {
+    const char *hex;
+    (void)model_sha256(model, &hex, NULL);
+    return hex;
 }
 
 ecdc_status ecdc_model_codebooks(const ecdc_model *model, double bandwidth_kbps, int *n_codebooks, ecdc_error *err) {

@@ -15,15 +15,18 @@ struct ecdc_model {
     struct config config;
     struct checkpoint *checkpoint;
     uint64_t n_parameters;
-    const void *bytes; /* of the weight file: mapped, embedded or generated */
+    struct weight_file *file; /* of the weights, or NULL and: */
+    const void *bytes;        /* embedded or generated ones */
     size_t n_bytes;
-    enum { MODEL_BYTES_STATIC, MODEL_BYTES_MAPPED, MODEL_BYTES_HEAP } bytes_kind;
+    void *owned;              /* the generated ones, to free() */
 
     pthread_mutex_t lock;      /* guards what is made when first needed: */
     char sha256[65];           /* empty until asked for */
     struct network *networks;  /* list of packed parts, by part and kernels */
 };
 
+/* ecdc_model_sha256 with the reason where there is none: ECDC_E_IO, ECDC_E_MEMORY. */
+ecdc_status model_sha256(const ecdc_model *model, const char **hex, ecdc_error *err);
 /* "encodec_24khz" or "encodec_48khz" where a .th of this digest is the published file, else NULL. */
 const char *model_published_name(const char *sha256);
 /* Whether ecdc_model_open looks for this name in the cache of the hub: nothing else has it. */

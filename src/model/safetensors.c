@@ -13,13 +13,16 @@ enum {
     MAX_HEADER = 100 * 1000 * 1000, /* the format's own limit */
     DATA_ALIGNMENT = 64
 };
+static const char METADATA[] = "__metadata__";
 static const double MAX_EXACT = 9007199254740992.0; /* 2^53: JSON numbers are read as doubles */
 
 /* ------------------------------------------------------------------------------------------- reading --- */
 
 struct image {
     const char *path;
-    const unsigned char *data; /* behind the header */
+    const unsigned char *bytes;     /* in memory, or: */
+    const struct weight_file *file;
+    uint64_t data;                  /* where in them the numbers begin, behind the header */
     uint64_t n_data;
     ecdc_error *err;
 };
@@ -54,7 +57,9 @@ static ecdc_status read_offsets(const struct image *image, const cJSON *entry, s
         return ecdc_fail(image->err, ECDC_E_FORMAT,
                          "%s: data_offsets of tensor %s are %.0f ... %.0f, but the file has %llu bytes of data",
                          image->path, t->name, begin, end, (unsigned long long)image->n_data);
-    t->data = image->data + (size_t)begin;
+    t->offset = image->data + (uint64_t)begin;
+    t->data = image->bytes ? image->bytes + t->offset : NULL;
+    t->file = image->file;
     t->n_bytes = (uint64_t)end - (uint64_t)begin;
     return ECDC_OK;
 }
@@ -90,11 +95,11 @@ static ecdc_status read_entry(const struct image *image, const cJSON *entry, str
     return status ? status : tensor_table_add(table, &t, image->err);
 }
 
-static int by_data(const void *a, const void *b) {
+static int by_offset(const void *a, const void *b) {
     const struct tensor *x = *(const struct tensor *const *)a, *y = *(const struct tensor *const *)b;
-    uintptr_t p = (uintptr_t)x->data, q = (uintptr_t)y->data;
     /* an empty tensor may share its offset with the next one */
-    return p != q ? (p > q) - (p < q) : (x->n_bytes > y->n_bytes) - (x->n_bytes < y->n_bytes);
+    return x->offset != y->offset ? (x->offset > y->offset) - (x->offset < y->offset)
+                                  : (x->n_bytes > y->n_bytes) - (x->n_bytes < y->n_bytes);
 }
 
 /* Two tensors in the same bytes are either a mistake or an attempt to make a small file look large. */
@@ -104,10 +109,10 @@ static ecdc_status check_overlap(const struct image *image, const struct tensor_
         return ecdc_fail_memory(image->err, "the list of tensors");
     for (size_t i = 0; i < table->n; i++)
         order[i] = &table->tensors[i];
-    qsort(order, table->n, sizeof *order, by_data);
+    qsort(order, table->n, sizeof *order, by_offset);
     ecdc_status status = ECDC_OK;
     for (size_t i = 1; !status && i < table->n; i++)
-        if ((uintptr_t)order[i]->data - (uintptr_t)order[i - 1]->data < order[i - 1]->n_bytes)
+        if (order[i]->offset - order[i - 1]->offset < order[i - 1]->n_bytes)
             status = ecdc_fail(image->err, ECDC_E_FORMAT, "%s: the tensors %s and %s overlap", image->path,
                                order[i - 1]->name, order[i]->name);
     free(order);
@@ -117,7 +122,7 @@ static ecdc_status check_overlap(const struct image *image, const struct tensor_
 static ecdc_status read_entries(const struct image *image, const cJSON *header, struct tensor_table *table) {
     const cJSON *entry;
     cJSON_ArrayForEach(entry, header) {
-        if (strcmp(entry->string, "__metadata__") == 0)
+        if (strcmp(entry->string, METADATA) == 0)
             continue;
         if (!cJSON_IsObject(entry))
             return ecdc_fail(image->err, ECDC_E_FORMAT, "%s: the header's entry for %s is not an object", image->path,
@@ -130,57 +135,82 @@ static ecdc_status read_entries(const struct image *image, const cJSON *header, 
     return status ? status : check_overlap(image, table);
 }
 
-/* The header of an image, and where its data lie. */
-static ecdc_status parse_header(const char *path, const void *bytes, size_t n, struct image *image, cJSON **header,
-                                ecdc_error *err) {
-    if (n < LENGTH_BYTES)
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: not a safetensors file: it has %zu bytes", path, n);
-    const unsigned char *p = bytes;
-    uint64_t n_header = 0;
-    for (int i = LENGTH_BYTES - 1; i >= 0; i--)
-        n_header = n_header << 8 | p[i];
-    uint64_t n_rest = n - LENGTH_BYTES;
-    if (n_header > n_rest || n_header > MAX_HEADER)
-        return ecdc_fail(err, ECDC_E_FORMAT,
-                         "%s: not a safetensors file, or cut short: it claims a header of %llu bytes and has %zu in all",
-                         path, (unsigned long long)n_header, n);
-    *image = (struct image){path, p + LENGTH_BYTES + n_header, n_rest - n_header, err};
+/* n bytes of an image from `offset` on: where they are, or in a block, to be freed. */
+static ecdc_status fetch(const struct image *image, uint64_t offset, size_t n, const void **bytes, void **block) {
+    *block = NULL;
+    if (image->bytes) {
+        *bytes = image->bytes + offset;
+        return ECDC_OK;
+    }
+    if (!(*block = ecdc_alloc_array(n > 0 ? n : 1, 1)))
+        return ecdc_fail_memory(image->err, image->path);
+    *bytes = *block;
+    return weight_file_read(image->file, offset, *block, n, image->err);
+}
 
-    char *what = ecdc_strfmt("%s: header", path);
-    if (!what)
-        return ecdc_fail_memory(err, path);
-    ecdc_status status = json_parse_object(what, (const char *)p + LENGTH_BYTES, (size_t)n_header, header, err);
+static ecdc_status parse_text(const struct image *image, size_t n_header, cJSON **header) {
+    const void *text = NULL;
+    void *block;
+    ecdc_status status = fetch(image, LENGTH_BYTES, n_header, &text, &block);
+    char *what = ecdc_strfmt("%s: header", image->path);
+    if (!status)
+        status = what ? json_parse_object(what, text, n_header, header, image->err) : ecdc_fail_memory(image->err, image->path);
     free(what);
+    free(block);
     return status;
 }
 
-ecdc_status safetensors_read(const char *path, const void *bytes, size_t n, struct tensor_table *table,
-                             ecdc_error *err) {
-    struct image image;
-    cJSON *header;
-    ecdc_status status = parse_header(path, bytes, n, &image, &header, err);
+/* The header of an image of n bytes, and where its data lie. */
+static ecdc_status parse_header(struct image *image, uint64_t n, cJSON **header) {
+    const void *bytes = NULL;
+    void *block = NULL;
+    if (n < LENGTH_BYTES)
+        return ecdc_fail(image->err, ECDC_E_FORMAT, "%s: not a safetensors file: it has %llu bytes", image->path, (unsigned long long)n);
+    ecdc_status status = fetch(image, 0, LENGTH_BYTES, &bytes, &block);
+    uint64_t n_header = 0, n_rest = n - LENGTH_BYTES;
+    for (int i = LENGTH_BYTES - 1; !status && i >= 0; i--)
+        n_header = n_header << 8 | ((const unsigned char *)bytes)[i];
+    free(block);
     if (status)
         return status;
-    status = read_entries(&image, header, table);
+    if (n_header > n_rest || n_header > MAX_HEADER)
+        return ecdc_fail(image->err, ECDC_E_FORMAT,
+                         "%s: not a safetensors file, or cut short: it claims a header of %llu bytes and has %llu in all",
+                         image->path, (unsigned long long)n_header, (unsigned long long)n);
+    image->data = LENGTH_BYTES + n_header;
+    image->n_data = n_rest - n_header;
+    return parse_text(image, (size_t)n_header, header);
+}
+
+/* *metadata, where it is asked for: what stands under __metadata__ and is an object, else NULL. */
+static ecdc_status read_image(struct image *image, uint64_t n, struct tensor_table *table, cJSON **metadata) {
+    cJSON *header;
+    ecdc_status status = parse_header(image, n, &header);
+    if (status)
+        return status;
+    status = read_entries(image, header, table);
+    if (!status && metadata) {
+        *metadata = cJSON_DetachItemFromObjectCaseSensitive(header, METADATA);
+        if (*metadata && !cJSON_IsObject(*metadata)) {
+            cJSON_Delete(*metadata);
+            *metadata = NULL;
+        }
+    }
     cJSON_Delete(header);
     if (status)
         tensor_table_free(table);
     return status;
 }
 
-ecdc_status safetensors_metadata(const char *path, const void *bytes, size_t n, cJSON **metadata, ecdc_error *err) {
-    struct image image;
-    cJSON *header;
-    ecdc_status status = parse_header(path, bytes, n, &image, &header, err);
-    if (status)
-        return status;
-    *metadata = cJSON_DetachItemFromObjectCaseSensitive(header, "__metadata__");
-    cJSON_Delete(header);
-    if (*metadata && !cJSON_IsObject(*metadata)) {
-        cJSON_Delete(*metadata);
-        *metadata = NULL;
-    }
-    return ECDC_OK;
+ecdc_status safetensors_read(const char *path, const void *bytes, size_t n, struct tensor_table *table,
+                             ecdc_error *err) {
+    struct image image = {.path = path, .bytes = bytes, .err = err};
+    return read_image(&image, n, table, NULL);
+}
+
+ecdc_status safetensors_read_file(const struct weight_file *file, struct tensor_table *table, cJSON **metadata, ecdc_error *err) {
+    struct image image = {.path = weight_file_path(file), .file = file, .err = err};
+    return read_image(&image, weight_file_size(file), table, metadata);
 }
 
 /* ------------------------------------------------------------------------------------------- writing --- */

@@ -14,9 +14,10 @@
 ecdc_status safetensors_read(const char *path, const void *bytes, size_t n, struct tensor_table *table,
                              ecdc_error *err);
 
-/* What stands under __metadata__, where the image has such an object, else NULL; cJSON_Delete it. Its values are whatever the
- * file says. ECDC_E_FORMAT, ECDC_E_MEMORY. */
-ecdc_status safetensors_metadata(const char *path, const void *bytes, size_t n, cJSON **metadata, ecdc_error *err);
+/* The same of an open file, which must outlive the table; only the header is read. *metadata, unless `metadata` is NULL: what stands
+ * under __metadata__, where there is such an object, else NULL; cJSON_Delete it. Its values are whatever the file says. Also fails with
+ * ECDC_E_IO. */
+ecdc_status safetensors_read_file(const struct weight_file *file, struct tensor_table *table, cJSON **metadata, ecdc_error *err);
 
 /* One tensor of an image to be made. */
 struct safetensors_item {

@@ -137,26 +137,53 @@ static bool all_finite(const float *values, uint64_t n) {
     return !bad;
 }
 
-bool tensor_read(const struct tensor *t, float *out) {
-    const unsigned char *data = t->data;
-    uint64_t n = tensor_count(t);
-    if (t->dtype == DTYPE_F32) {
-        if (n > 0)
-            memcpy(out, data, (size_t)n * sizeof *out);
-        return all_finite(out, n);
-    }
-    for (uint64_t i = 0; i < n; i++) {
-        if (t->dtype == DTYPE_F64) {
+/* Bytes [at, at + n) of a tensor. */
+static ecdc_status copy(const struct tensor *t, uint64_t at, void *out, size_t n, ecdc_error *err) {
+    if (!t->data)
+        return n > 0 ? weight_file_read(t->file, t->offset + at, out, n, err) : ECDC_OK;
+    if (n > 0)
+        memcpy(out, (const unsigned char *)t->data + at, n);
+    return ECDC_OK;
+}
+
+ecdc_status tensor_copy(const struct tensor *t, void *out, ecdc_error *err) {
+    return copy(t, 0, out, (size_t)t->n_bytes, err);
+}
+
+static void convert(enum dtype dtype, const unsigned char *from, size_t n, float *out) {
+    for (size_t i = 0; i < n; i++) {
+        if (dtype == DTYPE_F64) {
             double value;
-            memcpy(&value, data + 8 * i, sizeof value);
+            memcpy(&value, from + 8 * i, sizeof value);
             out[i] = (float)value;
         } else {
             uint16_t bits;
-            memcpy(&bits, data + 2 * i, sizeof bits);
-            out[i] = t->dtype == DTYPE_BF16 ? float_from_bits((uint32_t)bits << 16) : float_from_half(bits);
+            memcpy(&bits, from + 2 * i, sizeof bits);
+            out[i] = dtype == DTYPE_BF16 ? float_from_bits((uint32_t)bits << 16) : float_from_half(bits);
         }
     }
-    return all_finite(out, n);
+}
+
+static ecdc_status read_converted(const struct tensor *t, uint64_t n, float *out, ecdc_error *err) {
+    unsigned char piece[1 << 14];
+    size_t size = dtype_size(t->dtype);
+    ecdc_status status = ECDC_OK;
+    for (uint64_t i = 0; !status && i < n;) {
+        size_t k = n - i < sizeof piece / size ? (size_t)(n - i) : sizeof piece / size;
+        status = copy(t, i * size, piece, k * size, err);
+        if (!status)
+            convert(t->dtype, piece, k, out + i);
+        i += k;
+    }
+    return status;
+}
+
+ecdc_status tensor_read(const struct tensor *t, const char *path, float *out, ecdc_error *err) {
+    uint64_t n = tensor_count(t);
+    ecdc_status status = t->dtype == DTYPE_F32 ? copy(t, 0, out, (size_t)n * sizeof *out, err) : read_converted(t, n, out, err);
+    if (status || all_finite(out, n))
+        return status;
+    return ecdc_fail(err, ECDC_E_MODEL, "%s: tensor %s holds a number that is infinite or not a number in float32", path, t->name);
 }
 
 static uint16_t half_from_float(float value) {

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "ecdc.h"
+#include "model/weight_file.h"
 
 enum dtype {
     DTYPE_F64, DTYPE_F32, DTYPE_F16, DTYPE_BF16, /* these can be read as float32 */
@@ -21,7 +22,9 @@ struct tensor {
     enum dtype dtype;
     int rank;
     uint64_t shape[TENSOR_MAX_RANK];
-    const void *data; /* little-endian, n_bytes of them, at any alignment; not the table's */
+    const void *data; /* little-endian, n_bytes of them, at any alignment; not the table's. NULL: in a file */
+    const struct weight_file *file;
+    uint64_t offset;  /* in the file */
     uint64_t n_bytes;
 };
 
@@ -31,7 +34,7 @@ struct tensor_table {
     size_t n, capacity;
 };
 
-/* Copies *t and its name; t->data must outlive the table. n_bytes must be what shape and dtype say, and fit a size_t
+/* Copies *t and its name; t->data or t->file must outlive the table. n_bytes must be what shape and dtype say, and fit a size_t
  * (checked by the reader of the file, who can say what is wrong with it). ECDC_E_MEMORY. */
 ecdc_status tensor_table_add(struct tensor_table *table, const struct tensor *t, ecdc_error *err);
 /* ECDC_E_FORMAT where a name stands twice; `path` is for the message. */
@@ -49,8 +52,10 @@ uint64_t tensor_count(const struct tensor *t);    /* numbers: the product of the
 const char *tensor_shape_text(int rank, const uint64_t *shape, char *buffer, size_t size);
 
 /* Converts to float32: exact from F32, F16 and BF16, rounded to nearest from F64. The dtype must be one of the four.
- * False where a result is infinite or not a number. */
-bool tensor_read(const struct tensor *t, float *out);
+ * `path` is for messages. ECDC_E_MODEL where a result is infinite or not a number; ECDC_E_IO. */
+ecdc_status tensor_read(const struct tensor *t, const char *path, float *out, ecdc_error *err);
+/* Its n_bytes bytes as they are. ECDC_E_IO. */
+ecdc_status tensor_copy(const struct tensor *t, void *out, ecdc_error *err);
 
 /* Rounds to half precision, to nearest, ties to even. `out` may be the same memory. False where a result is beyond its range. */
 bool tensor_to_half(const float *values, size_t n, uint16_t *out);

@@ -11,7 +11,8 @@ enum {
     MAX_PICKLE = 4 << 20,   /* of the published models: 40 kB */
     MAX_BYTE_ORDER = 64,
     FREE_BYTES = 16 << 20,  /* a file may always hold so much */
-    MAX_RATIO = 16
+    MAX_RATIO = 16,
+    OLD_FORMAT = 4          /* bytes that give it away */
 };
 static const char PICKLE[] = "/data.pkl";
 
@@ -185,27 +186,52 @@ static ecdc_status read_archive(struct reader *r) {
     return status;
 }
 
-ecdc_status torch_file_read(const char *path, const void *bytes, size_t n, struct tensor_table *table,
-                            struct torch_storages *storages, ecdc_error *err) {
-    static const unsigned char old_format[] = {0x80, 0x02, 0x8a, 0x0a}; /* a pickle that begins with a long magic number */
-    if (n >= sizeof old_format && memcmp(bytes, old_format, sizeof old_format) == 0)
+/* What the first bytes of a file of n bytes say. */
+static ecdc_status check_format(const char *path, const unsigned char *begin, uint64_t n, ecdc_error *err) {
+    static const unsigned char old_format[OLD_FORMAT] = {0x80, 0x02, 0x8a, 0x0a}; /* a pickle that begins with a long magic number */
+    if (n >= sizeof old_format && memcmp(begin, old_format, sizeof old_format) == 0)
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: PyTorch's format from before 1.6, which is not a zip archive; load it with "
                          "torch.load and save it with torch.save", path);
-    struct reader r = {.path = path, .table = table, .storages = storages, .err = err};
-    if (__builtin_mul_overflow((uint64_t)n, MAX_RATIO, &r.bytes_left) ||
-        __builtin_add_overflow(r.bytes_left, FREE_BYTES, &r.bytes_left))
-        r.bytes_left = UINT64_MAX;
-    ecdc_status status = archive_open_bytes(path, bytes, n, &r.archive, err);
-    if (status)
-        return status;
-    status = read_archive(&r);
-    archive_close(r.archive);
-    free(r.folder);
+    return ECDC_OK;
+}
+
+/* Closes r->archive. */
+static ecdc_status read_opened(struct reader *r, uint64_t n) {
+    if (__builtin_mul_overflow(n, MAX_RATIO, &r->bytes_left) || __builtin_add_overflow(r->bytes_left, FREE_BYTES, &r->bytes_left))
+        r->bytes_left = UINT64_MAX;
+    ecdc_status status = read_archive(r);
+    archive_close(r->archive);
+    free(r->folder);
     if (status) {
-        tensor_table_free(table);
-        torch_storages_free(storages);
+        tensor_table_free(r->table);
+        torch_storages_free(r->storages);
     }
     return status;
+}
+
+ecdc_status torch_file_read(const char *path, const void *bytes, size_t n, struct tensor_table *table,
+                            struct torch_storages *storages, ecdc_error *err) {
+    struct reader r = {.path = path, .table = table, .storages = storages, .err = err};
+    ecdc_status status = check_format(path, bytes, n, err);
+    if (!status)
+        status = archive_open_bytes(path, bytes, n, &r.archive, err);
+    return status ? status : read_opened(&r, n);
+}
+
+ecdc_status torch_file_read_file(const struct weight_file *file, struct tensor_table *table, struct torch_storages *storages,
+                                 ecdc_error *err) {
+    struct reader r = {.path = weight_file_path(file), .table = table, .storages = storages, .err = err};
+    unsigned char begin[OLD_FORMAT];
+    uint64_t n = weight_file_size(file);
+    int fd;
+    ecdc_status status = weight_file_read(file, 0, begin, n < sizeof begin ? (size_t)n : sizeof begin, err);
+    if (!status)
+        status = check_format(r.path, begin, n, err);
+    if (!status)
+        status = weight_file_descriptor(file, &fd, err);
+    if (!status)
+        status = archive_open_descriptor(r.path, fd, &r.archive, err);
+    return status ? status : read_opened(&r, n);
 }
 
 void torch_storages_free(struct torch_storages *storages) {

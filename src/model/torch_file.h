@@ -19,6 +19,9 @@ struct torch_storages {
  * On failure both are empty. ECDC_E_FORMAT, ECDC_E_UNSUPPORTED, ECDC_E_MEMORY. */
 ecdc_status torch_file_read(const char *path, const void *bytes, size_t n, struct tensor_table *table,
                             struct torch_storages *storages, ecdc_error *err);
+/* The same of an open file, which is needed no more afterwards. */
+ecdc_status torch_file_read_file(const struct weight_file *file, struct tensor_table *table, struct torch_storages *storages,
+                                 ecdc_error *err);
 void torch_storages_free(struct torch_storages *storages);
 
 /* The image of a file with these tensors, which torch.load reads with weights_only=True: an OrderedDict in the order given, the

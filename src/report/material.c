@@ -9,6 +9,7 @@
 #include "base/pool.h"
 #include "metrics/comparison.h"
 #include "metrics/stoi_stream.h"
+#include "model/model.h"
 
 enum { BLOCK = 15360 /* samples read at once: 48 frames, as the encoder likes them */, JOBS_PER_TRACK = 3 };
 
@@ -330,6 +331,5 @@ ecdc_status gather(const ecdc_model *model, const char *input, const ecdc_report
         status = run_to_end(g, input, &m->n_samples, m->model.sampling_rate_hz, err);
     if (status == ECDC_OK)
         status = finish(g, m, err);
-    m->model_sha256 = ecdc_model_sha256(model);
-    return status;
+    return status == ECDC_OK ? model_sha256(model, &m->model_sha256, err) : status;
 }

@@ -18,6 +18,7 @@
 #include "model/file.h"
 #include "study/cache.h"
 #include "study/lock.h"
+#include "study/sweep.h"
 
 /* ------------------------------------------------------------------------------------- progress of a part --- */
 
@@ -352,6 +353,8 @@ static ecdc_status build_part(const struct ecdc_study *study, ecdc_part part, si
     if (status == ECDC_OK && info.state != ECDC_PART_FRESH && *info.path) /* before the work, not after it */
         status = check_not_foreign(info.path, err);
     if (status == ECDC_OK && info.state != ECDC_PART_FRESH) {
+        if (lock >= 0)
+            sweep_part(study->cache, name, info.path);
         show(&p, 0);
         status = make_part(study, part, subject, &p, err);
         if (status == ECDC_OK) {

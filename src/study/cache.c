@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "features/names.h"
 #include "model/json.h"
+#include "model/model.h"
 
 enum { KEY_VERSION = 1 };
 
@@ -93,8 +94,9 @@ ecdc_status film_key(const struct ecdc_study *study, cJSON **key, ecdc_error *er
     if (added && study->model) {
         ecdc_model_info info;
         ecdc_model_get_info(study->model, &info);
-        const char *sha256 = ecdc_model_sha256(study->model);
-        added = *sha256 && cJSON_AddStringToObject(*key, "model", sha256) &&
+        const char *sha256;
+        status = model_sha256(study->model, &sha256, err);
+        added = status == ECDC_OK && cJSON_AddStringToObject(*key, "model", sha256) &&
                 cJSON_AddNumberToObject(*key, "bandwidth", s->bandwidth_kbps) &&
                 cJSON_AddNumberToObject(*key, "n_codebooks", study->n_codebooks) &&
                 cJSON_AddStringToObject(*key, "precision", ecdc_precision_name(s->precision));

@@ -1,8 +1,10 @@
 /* Memory runs out at the first allocation, at the second, ... at every one that opening a model, encoding and decoding make: each
  * time an error that says so, nothing leaked (AddressSanitizer looks), nothing half done that looks whole.
  *
- * The linker gives this program's own names to the library's calls of malloc and its kin (--wrap in CMakeLists.txt); what cJSON,
- * FFmpeg and the C library allocate for themselves is not counted. */
+ * The linker gives this program's own names to the library's calls of malloc and its kin (--wrap in CMakeLists.txt), and cJSON is
+ * told to call them, too; what FFmpeg, OpenSSL and the C library allocate for themselves is not counted. */
+#include <cjson/cJSON.h>
+#include <errno.h>
 #include <pthread.h>
 
 #include "golden.h"
@@ -20,6 +22,8 @@ static bool granted(void) {
     if (supply.left >= 0)
         supply.left = ok ? supply.left - 1 : -1; /* one fails, those after it succeed: as on a machine that swaps */
     pthread_mutex_unlock(&lock);
+    if (!ok)
+        errno = ENOMEM; /* as malloc has it */
     return ok;
 }
 
@@ -123,5 +127,6 @@ static void test_every_allocation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_allocation)};
+    cJSON_InitHooks(&(cJSON_Hooks){__wrap_malloc, free});
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

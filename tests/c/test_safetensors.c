@@ -207,7 +207,7 @@ static void what_cannot_be_laid_out(void **state) {
 static float read_one(enum dtype dtype, const void *data, bool *finite) {
     struct tensor t = {.dtype = dtype, .data = data, .n_bytes = dtype_size(dtype)};
     float value = 0;
-    *finite = tensor_read(&t, &value);
+    *finite = tensor_read(&t, "x", &value, NULL) == ECDC_OK;
     return value;
 }
 

@@ -143,7 +143,7 @@ def test_models_that_are_none(ecdc, model):
     tensors = identity(4)
     tensors["head_bias"][3, 7] = np.nan
     write_model(ecdc.cwd / "nan.safetensors", tensors, frames_per_tr="112")
-    ecdc.refuses("autoencoder", "run", "nan.safetensors", "c.npy", "-o", "b.npy", says="head_bias has a value that is infinite or not a number")
+    ecdc.refuses("autoencoder", "run", "nan.safetensors", "c.npy", "-o", "b.npy", says="head_bias holds a number that is infinite or not a number")
     (ecdc.cwd / "cut.safetensors").write_bytes(model.read_bytes()[:-4])
     ecdc.refuses("autoencoder", "run", "cut.safetensors", "c.npy", "-o", "b.npy", says=["cut.safetensors", "head_bias"])
     ecdc.refuses("autoencoder", "run", "none.safetensors", "c.npy", "-o", "b.npy", says="none.safetensors")

@@ -255,6 +255,23 @@ def test_interrupted(ecdc, data):
     assert build(ecdc)["n_made"] == 4
 
 
+def test_what_a_killed_build_left_is_cleared(ecdc, data):
+    files.write_wav(ecdc.cwd / "long.wav", np.zeros(24000 * 1200, np.int16))
+    process = ecdc.start("dataset", "build", "data", "--film", "long.wav", "--max-trs", "790", "-m", "random:encodec_24khz", "--threads", "1")
+    while not (left := list((data / "cache").glob(".*.part"))):
+        time.sleep(0.01)
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    theirs = [".making-film-7.npy", "..making-film-7.json.abc123.part", ".making-sub-10-7.npy", ".making-mask-123.nii.gz"]
+    others = [".making-film-7.npy.txt", ".making-films-7.npy", ".making-film-.npy", ".elsewhere.npy.abc123.part"]
+    for name in theirs + others:
+        (data / "cache" / name).write_text("left")
+    assert build(ecdc)["n_made"] == 4
+    hidden = {p.name for p in (data / "cache").glob(".*") if not p.name.endswith(".lock")}
+    assert left and hidden == set(others)
+
+
 def test_two_at_once(ecdc, data):
     processes = [ecdc.start("dataset", "build", "data", "-m", TINY, "--json", "-q") for _ in range(3)]
     outputs = [p.communicate(timeout=100) for p in processes]
