@@ -39,6 +39,9 @@ const char *fuzz_directory(void);
 void fuzz_write(const char *path, const void *bytes, size_t n);
 const char *fuzz_save(const struct fuzz_input *input, const char *name); /* in the directory; valid until the next call */
 
+/* Opens weights, with the config of a small model beside them, and encodes and decodes with them. */
+void fuzz_use_model(const char *path);
+
 /* ---- mutate.c, repair.c, repair_archive.c: how an input becomes another one. */
 
 /* Of each fuzz_NAME.c: changes a file so that what it says of itself holds again, most times: lengths, checksums. Returns its new

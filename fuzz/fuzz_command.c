@@ -1,7 +1,9 @@
-/* The command line. The file is: words, each ended by a zero byte; an empty word; then the contents of the files that words may name:
- * `x` with any of the endings below. It runs in a directory of its own. Words cannot lead out of it, start another program, ask the
- * network or take long: a slash and two dots are taken out of them, and what would do so is left out (`leave_out`). */
+/* The command line. The file is: words, each ended by a zero byte; an empty word; then the contents of the files that words may name: `x`
+ * and `z` with any of the endings below, x.list, and `d`, a study. Choice: so many of the last bytes are those of z.*, x.json and config.json.
+ * The command runs in a directory of its own. Words cannot lead out of it, start another program, ask the network or take long: most
+ * slashes and two dots are taken out of them, and what would do so is left out (`leave_out`). */
 #include <dirent.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +24,11 @@ enum { MAX_WORDS = 24, MAX_WORD = 200 };
 static char model[] = ECDC_TEST_DATA "/torch";
 static char list[] = "x.list", listed[] = "x.wav\nx.wav\ty\n";
 
-static const char *const inputs[] = {"x.wav", "x.ecdc", "x.npy", "x.npz", "x.json", "x.safetensors", "x.th", "x.nii", "x.nii.gz", "x.tsv"};
-enum { N_INPUTS = sizeof inputs / sizeof *inputs };
+/* Files of one content, by hard links. */
+static const char *const first[] = {"x.wav", "x.ecdc", "x.npy", "x.npz", "x.safetensors", "x.th", "x.nii", "x.nii.gz", "x.tsv", NULL};
+static const char *const second[] = {"x.json", "config.json", "z.wav", "z.npy", "z.nii", "z.safetensors", NULL};
+static const char *const study_directories[] = {"d", "d/sherlock_nii"};
+static const char *const study_scan = "d/sherlock_nii/sherlock_movie_s1.nii.gz", *const study_film = "d/stimuli_x.mp4";
 
 static void prepare(void) {
     static bool done;
@@ -58,18 +63,36 @@ static void empty(const char *path) {
         closedir(entries);
 }
 
-/* Files of one content, by hard links. */
-static void write_files(const uint8_t *bytes, size_t n) {
-    fuzz_write(inputs[0], bytes, n);
-    for (int i = 1; i < N_INPUTS; i++)
-        if (link(inputs[0], inputs[i]) != 0)
+static void write_links(const char *const *names, const char *bytes, size_t n) {
+    fuzz_write(names[0], bytes, n);
+    for (size_t i = 1; names[i]; i++)
+        if (link(names[0], names[i]) != 0)
             fuzz_broken("no files for the words");
+}
+
+static void write_files(const char *bytes, size_t n, size_t n_second) {
+    n_second = n_second < n ? n_second : n;
+    write_links(first, bytes, n - n_second);
+    if (n_second > 0)
+        write_links(second, bytes + n - n_second, n_second);
     fuzz_write(list, listed, sizeof listed - 1);
 }
 
+static void write_study(void) {
+    for (int i = 0; i < 2; i++)
+        mkdir(study_directories[i], 0700);
+    if ((link("z.nii", study_scan) != 0 && errno != ENOENT) || link("x.wav", study_film) != 0)
+        fuzz_broken("no study for the words");
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+/* Fractions keep their slash. */
 static void tame(char *word) {
     for (char *c = word; *c; c++)
-        if (*c == '/' || (*c == '.' && c[1] == '.'))
+        if ((*c == '/' && !(c > word && is_digit(c[-1]) && is_digit(c[1]))) || (*c == '.' && c[1] == '.'))
             *c = '_';
 }
 
@@ -101,37 +124,57 @@ static const char *take(const struct fuzz_input *input, char words[MAX_WORDS][MA
     return at < end ? at + 1 : end;
 }
 
-static bool takes_model(const char *command) {
-    static const char *const names[] = {"encode", "decode", "features", "reconstruct", "report", "dataset", "batch"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(command, names[i]))
-            return true;
-    return false;
+/* The model and one thread, where the command takes them; mel mode does not. */
+static int add_options(char **argv, const char *command, bool mel) {
+    static char option_m[] = "-m", option_b[] = "-b2", one_thread[] = "--threads=1", one_job[] = "--jobs=1", no_threads[] = "-q";
+    static const struct {
+        const char *command;
+        bool model, bandwidth;
+        char *threads;
+    } known[] = {
+        {"encode", true, true, one_thread},    {"decode", true, false, one_thread}, {"features", true, true, one_thread},
+        {"report", true, true, one_thread},    {"batch", true, true, one_job},      {"reconstruct", true, false, one_thread},
+        {"dataset", true, true, one_thread},   {"fmri", false, false, one_thread},  {"autoencoder", false, false, one_thread},
+        {"compare", false, false, no_threads},
+    };
+    int n = 0;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(command, known[i].command))
+            continue;
+        argv[n++] = known[i].threads;
+        if (known[i].model && !mel) {
+            argv[n++] = option_m;
+            argv[n++] = model;
+        }
+        if (known[i].bandwidth && !mel)
+            argv[n++] = option_b;
+    }
+    return n;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
-    static char words[MAX_WORDS][MAX_WORD];
-    static char program[] = "ecdc", option_m[] = "-m", one[] = "1", option_b[] = "-b2", option_threads[] = "--threads", option_jobs[] = "--jobs";
+    static char words[MAX_WORDS][MAX_WORD], program[] = "ecdc";
     char *argv[MAX_WORDS + 8] = {program};
     struct fuzz_input input;
     int argc = 1, n_words = 0;
+    bool mel = false, study = false;
     prepare();
     if (!fuzz_begin(bytes, n, &input))
         return 0;
     fuzz_end(); /* not yet */
     const char *contents = take(&input, words, &n_words);
+    for (int i = 0; i < n_words; i++) {
+        mel |= strstr(words[i], "mel") || strstr(words[i], "--as");
+        study |= !strcmp(words[i], "d");
+    }
     empty(".");
-    write_files((const uint8_t *)contents, (size_t)((const char *)input.file + input.n - contents));
+    write_files(contents, (size_t)((const char *)input.file + input.n - contents), input.choice);
+    if (study)
+        write_study();
     for (int i = 0; i < n_words; i++) {
         argv[argc++] = words[i];
-        if (i > 0 || !takes_model(words[0]))
-            continue;
-        argv[argc++] = option_m;
-        argv[argc++] = model;
-        argv[argc++] = option_b;
-        bool batch = !strcmp(words[0], "batch");
-        argv[argc++] = batch ? option_jobs : option_threads;
-        argv[argc++] = one;
+        if (i == 0)
+            argc += add_options(argv + argc, words[0], mel);
     }
     argv[argc] = NULL;
     fuzz_begin(bytes, n, &input);

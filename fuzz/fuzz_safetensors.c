@@ -1,5 +1,5 @@
 /* Weights. Choice modulo 4: 0 the directory of tensors, all numbers converted; 1 as a checkpoint of EnCodec without config.json;
- * 2 as a model that is opened and packed for encoding and decoding; 3 as a code autoencoder. */
+ * 2 as a model that encodes and decodes; 3 as a code autoencoder. */
 #include <stdlib.h>
 
 #include <cjson/cJSON.h>
@@ -11,7 +11,7 @@
 
 fuzz_structure *const fuzz_structure_of_target = fuzz_structure_safetensors;
 
-enum { MAX_SAMPLES = 1 << 16 };
+enum { MAX_CODES = 1 << 16 }; /* of a row */
 
 static void read_tensors(const struct fuzz_input *input) {
     static float numbers[FUZZ_MAX_FILE * 2];
@@ -49,33 +49,8 @@ static void infer(const struct fuzz_input *input) {
     checkpoint_close(c);
 }
 
-/* A hundred samples there and back. */
-static void use(const ecdc_model *model) {
-    ecdc_model_info info;
-    ecdc_model_get_info(model, &info);
-    ecdc_settings settings = ecdc_default_settings();
-    settings.bandwidth_kbps = info.bandwidths_kbps[0];
-    settings.n_threads = 1;
-    int64_t n = 100, frames = ecdc_model_frames(model, n);
-    int codebooks;
-    ecdc_error err;
-    if (info.chunked || info.hop > 400 || !fuzz_check(ecdc_model_codebooks(model, settings.bandwidth_kbps, &codebooks, &err), &err))
-        return;
-    float *sound = calloc((size_t)frames * (size_t)info.hop + 100, (size_t)info.channels * sizeof *sound);
-    int32_t *codes = calloc((size_t)frames * (size_t)codebooks, sizeof *codes);
-    if (sound && codes && fuzz_check(ecdc_encode(model, &settings, sound, (size_t)n, codes, &err), &err))
-        fuzz_check(ecdc_decode(model, &settings, codes, (size_t)frames, sound, &err), &err);
-    free(sound);
-    free(codes);
-}
-
 static void open_model(const struct fuzz_input *input) {
-    ecdc_model *model;
-    ecdc_error err;
-    if (!fuzz_check(ecdc_model_open(fuzz_save(input, "model.safetensors"), &model, &err), &err))
-        return;
-    use(model);
-    ecdc_model_close(model);
+    fuzz_use_model(fuzz_save(input, "model.safetensors"));
 }
 
 static void open_autoencoder(const struct fuzz_input *input) {
@@ -88,7 +63,7 @@ static void open_autoencoder(const struct fuzz_input *input) {
         return;
     ecdc_autoencoder_get_info(a, &info);
     int64_t row = (int64_t)info.n_codebooks * info.frames_per_tr;
-    int64_t *codes = row <= MAX_SAMPLES ? calloc((size_t)row, sizeof *codes) : NULL;
+    int64_t *codes = row <= MAX_CODES ? calloc((size_t)row, sizeof *codes) : NULL;
     if (codes)
         fuzz_check(ecdc_autoencoder_run(a, codes, 1, codes, NULL, NULL, &err), &err);
     free(codes);

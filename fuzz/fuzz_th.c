@@ -1,4 +1,5 @@
-/* PyTorch's checkpoints. Choice, bit 0: the pickle alone, else the archive; bit 1: as a checkpoint of EnCodec. */
+/* PyTorch's checkpoints. Choice, bit 0: the pickle alone, else the archive; bit 1: as a checkpoint of EnCodec; bit 2: as a
+ * model that encodes and decodes. */
 #include <stdlib.h>
 
 #include "fuzz.h"
@@ -63,6 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
         return 0;
     if (input.choice & 1)
         read_pickle(&input);
+    else if (input.choice & 4)
+        fuzz_use_model(fuzz_save(&input, "checkpoint.th"));
     else if (input.choice & 2)
         read_checkpoint(&input);
     else

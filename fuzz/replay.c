@@ -20,7 +20,7 @@ static void replay_file(const char *path, off_t size) {
         exit(1);
     }
     fclose(f);
-    if (getenv("ECDC_FUZZ_NAMES"))
+    if (getenv("ECDC_FUZZ_LOUD"))
         dprintf(STDERR_FILENO, "%s\n", path);
     LLVMFuzzerTestOneInput(bytes, (size_t)size);
     free(bytes);
