@@ -46,7 +46,7 @@ static bool mutate_instructions(uint8_t *bytes, uint32_t *seed) {
     bytes[0] = bytes[1] = 0;
     if (r / 16 % 16 != 0)
         return false;
-    uint32_t nth = 1 + fuzz_random(seed) % (UINT32_C(1) << (2 + r / 256 % 8));
+    uint32_t nth = 1 + fuzz_random(seed) % (UINT32_C(1) << (2 + r / 256 % 12));
     bytes[0] = (uint8_t)nth;
     bytes[1] = (uint8_t)(nth >> 8);
     return r / 4096 % 2; /* and the file stays as it is */
