@@ -103,6 +103,6 @@ void network_profile_to_json(const struct network_profile *p, double peak, cJSON
         json_put_number(item, "share_of_time", l->seconds / p->wall_s);
         json_put_number(item, "gflops", gflops(p, l));
         json_put_number(item, "share_of_peak", gflops(p, l) / peak);
-        cJSON_AddItemToArray(array, item);
+        json_append(array, item);
     }
 }

@@ -101,7 +101,7 @@ static ecdc_status describe_parts(const struct dataset_run *r, cJSON *json, ecdc
         char name[96];
         status = look(r, i, &part, name, sizeof name, err);
         if (status == ECDC_OK)
-            cJSON_AddItemToArray(parts, describe_part(name, &part));
+            json_append(parts, describe_part(name, &part));
     }
     return status;
 }
@@ -151,7 +151,7 @@ static ecdc_status check_part(const struct dataset_run *r, int64_t i, struct fin
     f->good = f->good && part.state == ECDC_PART_FRESH;
     if (i == 0)
         f->film_trs = part.state == ECDC_PART_FRESH ? part.n_trs : r->info.film_trs_hint;
-    cJSON_AddItemToArray(f->parts, describe_part(name, &part));
+    json_append(f->parts, describe_part(name, &part));
     if (!r->o->json)
         printf("%-12s %-8s %s\n", name, state_name(part.state), part.state == ECDC_PART_FRESH ? part.path : part.why);
     return ECDC_OK;
@@ -170,7 +170,7 @@ static ecdc_status check_step(const struct dataset_run *r, int64_t i, struct fin
     cJSON_AddStringToObject(step, "subject", subject.label);
     json_put_integer(step, "scan_trs", scan_trs);
     json_put_integer(step, "film_trs", film_trs);
-    cJSON_AddItemToArray(f->steps, step);
+    json_append(f->steps, step);
     if (!r->o->json)
         printf("sub-%-8s %-8s %s: %" PRId64 " TRs, the film has %" PRId64 ": %s\n", subject.label, shorter ? "short" : "longer",
                subject.scan, scan_trs, film_trs, shorter ? "the film's end was not scanned" : "what is behind the film is not used");

@@ -62,7 +62,7 @@ static void describe_votes(char *const *paths, const ecdc_mask_vote *votes, int 
         json_put_integer(subject, "n_voxels", votes[i].n_voxels);
         json_put_integer(subject, "n_constant", votes[i].n_constant);
         json_put_integer(subject, "n_not_finite", votes[i].n_not_finite);
-        cJSON_AddItemToArray(subjects, subject);
+        json_append(subjects, subject);
     }
 }
 

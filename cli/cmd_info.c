@@ -68,7 +68,7 @@ static ecdc_status describe_tracks(const ecdc_reader *reader, const ecdc_reader_
         json_put_integer(item, "sample_rate", track.rate_hz);
         json_put_integer(item, "channels", track.channels);
         cJSON_AddBoolToObject(item, "default", track.is_default);
-        cJSON_AddItemToArray(tracks, item);
+        json_append(tracks, item);
     }
     return ECDC_OK;
 }
@@ -133,7 +133,7 @@ static ecdc_status describe_npy(const struct options *o, cJSON *json, ecdc_error
     cJSON_AddStringToObject(json, "dtype", npy_dtype_name(shape->dtype));
     cJSON *dims = cJSON_AddArrayToObject(json, "shape");
     for (int i = 0; i < shape->n_dims; i++)
-        cJSON_AddItemToArray(dims, cJSON_CreateNumber((double)shape->dims[i]));
+        json_append(dims, cJSON_CreateNumber((double)shape->dims[i]));
     cJSON_AddBoolToObject(json, "fortran_order", shape->fortran_order);
     npy_close(reader);
     return ECDC_OK;
@@ -164,7 +164,7 @@ static ecdc_status describe_nifti(const struct options *o, cJSON *json, ecdc_err
     const ecdc_nifti_space *space = &info.space;
     const double shape[] = {(double)space->x, (double)space->y, (double)space->z, (double)info.n_trs};
     cJSON_AddStringToObject(json, "kind", "nifti");
-    cJSON_AddItemToObject(json, "shape", cJSON_CreateDoubleArray(shape, info.n_dims));
+    json_put_item(json, "shape", cJSON_CreateDoubleArray(shape, info.n_dims));
     json_put_integer(json, "n_trs", info.n_trs);
     json_put_number(json, "tr", info.tr_s);
     cJSON_AddStringToObject(json, "dtype", info.type_name);
@@ -172,7 +172,7 @@ static ecdc_status describe_nifti(const struct options *o, cJSON *json, ecdc_err
     json_put_number(json, "intercept", info.intercept);
     cJSON *affine = cJSON_AddArrayToObject(json, "affine");
     for (int row = 0; row < 4; row++)
-        cJSON_AddItemToArray(affine, cJSON_CreateDoubleArray(space->affine + 4 * row, 4));
+        json_append(affine, cJSON_CreateDoubleArray(space->affine + 4 * row, 4));
     ecdc_nifti_close(nifti);
     return ECDC_OK;
 }
@@ -197,7 +197,7 @@ static ecdc_status describe_model(const struct options *o, cJSON *json, ecdc_err
     }
     cJSON *bandwidths = cJSON_AddArrayToObject(json, "bandwidths");
     for (int i = 0; i < info.n_bandwidths; i++)
-        cJSON_AddItemToArray(bandwidths, cJSON_CreateNumber(info.bandwidths_kbps[i]));
+        json_append(bandwidths, cJSON_CreateNumber(info.bandwidths_kbps[i]));
     json_put_integer(json, "codebooks", info.n_codebooks);
     json_put_integer(json, "codebook_size", info.codebook_size);
     json_put_integer(json, "parameters", (int64_t)info.n_parameters);
@@ -239,7 +239,7 @@ static ecdc_status describe(const struct options *o, cJSON *json, ecdc_error *er
 static int run(const struct options *o) {
     ecdc_error err;
     cJSON *json = cJSON_CreateObject();
-    ecdc_status status = describe(o, json, &err);
+    ecdc_status status = json ? describe(o, json, &err) : ecdc_fail_memory(&err, o->arguments[0]);
     if (status != ECDC_OK) {
         cJSON_Delete(json);
         return report_error(&err);

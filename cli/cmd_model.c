@@ -28,7 +28,7 @@ static int list(const struct options *o) {
         cJSON_AddStringToObject(m, "where", "embedded");
         json_put_integer(m, "bytes", (int64_t)embedded.n_weights);
         cJSON_AddBoolToObject(m, "complete", true);
-        cJSON_AddItemToArray(models, m);
+        json_append(models, m);
         for (size_t i = 0; i < n; i++) {
             m = cJSON_CreateObject();
             cJSON_AddStringToObject(m, "name", cached[i].name);
@@ -37,7 +37,7 @@ static int list(const struct options *o) {
             cJSON_AddStringToObject(m, "where", cached[i].path);
             json_put_integer(m, "bytes", (int64_t)cached[i].n_bytes);
             cJSON_AddBoolToObject(m, "complete", cached[i].complete);
-            cJSON_AddItemToArray(models, m);
+            json_append(models, m);
         }
         json_print(json);
     } else {

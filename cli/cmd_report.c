@@ -57,9 +57,9 @@ static void print_json(const struct options *o, const ecdc_report_result *r, dou
         cJSON *one = cJSON_CreateObject();
         json_put_number(one, "bandwidth", r->bandwidths_kbps[i]);
         json_put_metrics(one, &r->metrics[i]);
-        cJSON_AddItemToArray(list, one);
+        json_append(list, one);
     }
-    cJSON_AddItemToObject(json, "bandwidths", list);
+    json_put_item(json, "bandwidths", list);
     cJSON_AddBoolToObject(json, "partial", *r->broken_off != 0);
     json_put_speed(json, (double)r->n_samples / r->sampling_rate_hz, wall_s);
     json_print(json);

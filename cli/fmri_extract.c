@@ -111,10 +111,10 @@ static void describe_input(const struct extract *e, cJSON *json) {
     json_put_integer(input, "n_trs", info->n_trs);
     cJSON_AddStringToObject(json, "mask", e->o->mask);
     const double shape[] = {(double)space->x, (double)space->y, (double)space->z};
-    cJSON_AddItemToObject(json, "shape", cJSON_CreateDoubleArray(shape, 3));
+    json_put_item(json, "shape", cJSON_CreateDoubleArray(shape, 3));
     cJSON *affine = cJSON_AddArrayToObject(json, "affine");
     for (int row = 0; row < 4; row++)
-        cJSON_AddItemToArray(affine, cJSON_CreateDoubleArray(space->affine + 4 * row, 4));
+        json_append(affine, cJSON_CreateDoubleArray(space->affine + 4 * row, 4));
 }
 
 static ecdc_status write_description(struct extract *e, ecdc_error *err) {

@@ -34,3 +34,13 @@ void json_put_integer(cJSON *object, const char *name, int64_t x) {
     snprintf(text, sizeof text, "%" PRId64, x);
     cJSON_AddRawToObject(object, name, text);
 }
+
+void json_put_item(cJSON *object, const char *name, cJSON *item) {
+    if (!cJSON_AddItemToObject(object, name, item))
+        cJSON_Delete(item);
+}
+
+void json_append(cJSON *list, cJSON *item) {
+    if (!cJSON_AddItemToArray(list, item))
+        cJSON_Delete(item);
+}

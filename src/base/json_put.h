@@ -13,4 +13,8 @@ void number_text(double x, char *text, size_t size);
 void json_put_number(cJSON *object, const char *name, double x);
 void json_put_integer(cJSON *object, const char *name, int64_t x);
 
+/* A member, or an element of a list. They take the item in any case: where memory ran out before, either may be NULL. */
+void json_put_item(cJSON *object, const char *name, cJSON *item);
+void json_append(cJSON *list, cJSON *item);
+
 #endif

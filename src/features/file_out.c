@@ -98,7 +98,7 @@ cJSON *features_out_describe(const struct features_out *f, const ecdc_tr_grid *g
     cJSON_AddBoolToObject(json, "partial", f->job->s.partial);
     cJSON_AddStringToObject(json, "dtype", npy_dtype_name(f->shape.dtype));
     if (f->job->key)
-        cJSON_AddItemToObject(json, "key", cJSON_Duplicate(f->job->key, true));
+        json_put_item(json, "key", cJSON_Duplicate(f->job->key, true));
     return json;
 }
 

@@ -200,7 +200,7 @@ ecdc_status ecdc_nifti_writer_finish(ecdc_nifti_writer *w, ecdc_error *err) {
     if (w->n_written != w->n_volumes)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: %" PRId64 " of %" PRId64 " volumes were written", output_name(w->output), w->n_written,
                          w->n_volumes);
-    ecdc_status status = w->deflating ? put(w, NULL, 0, Z_FINISH, err) : ECDC_OK;
+    ecdc_status status = w->deflating ? put(w, (const unsigned char *)"", 0, Z_FINISH, err) : ECDC_OK;
     if (status != ECDC_OK)
         return status;
     struct output *output = w->output;

@@ -311,10 +311,10 @@ ecdc_status decoder_open(const char *path, const ecdc_reader_settings *settings,
  * first header; the headers lie behind a 2 and two lengths, each a run of bytes that ends with one below 255. */
 static int64_t vorbis_jitter(const AVCodecParameters *par) {
     enum { BLOCK_SIZES = 28, LONGEST = 8192 };
-    const uint8_t *header = par->extradata, *end = header + par->extradata_size;
     if (par->codec_id != AV_CODEC_ID_VORBIS)
         return 0;
-    if (par->extradata_size > 0 && *header++ == 2) {
+    const uint8_t *header = par->extradata, *end = par->extradata_size > 0 ? header + par->extradata_size : header;
+    if (header != end && *header++ == 2) {
         for (int lengths = 2; header < end && lengths > 0; header++)
             lengths -= *header < 255;
         if (end - header > BLOCK_SIZES)

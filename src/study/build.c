@@ -121,7 +121,7 @@ static cJSON *describe(const cJSON *key, const char *kind) {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "version", ecdc_version());
     cJSON_AddStringToObject(json, "kind", kind);
-    cJSON_AddItemToObject(json, "key", cJSON_Duplicate(key, true));
+    json_put_item(json, "key", cJSON_Duplicate(key, true));
     return json;
 }
 
