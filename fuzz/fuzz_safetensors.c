@@ -1,4 +1,4 @@
-/* Weights. Choice modulo 4: 0 the directory of tensors, all numbers converted; 1 as a checkpoint of EnCodec without config.json;
+/* Weights. Choice modulo 4: 0 the directory of tensors, in memory and of a file, and all numbers; 1 as a checkpoint of EnCodec without config.json;
  * 2 as a model that encodes and decodes; 3 as a code autoencoder. */
 #include <stdlib.h>
 
@@ -13,27 +13,40 @@ fuzz_structure *const fuzz_structure_of_target = fuzz_structure_safetensors;
 
 enum { MAX_CODES = 1 << 16 }; /* of a row */
 
-static void read_tensors(const struct fuzz_input *input) {
+/* All numbers, as they are and converted. */
+static void read_table(const struct tensor_table *table) {
     static float numbers[FUZZ_MAX_FILE * 2];
-    struct tensor_table table = {0};
+    static uint8_t bytes[FUZZ_MAX_FILE];
+    ecdc_error err;
+    for (size_t i = 0; i < table->n; i++) {
+        const struct tensor *t = &table->tensors[i];
+        if (tensor_table_find(table, t->name) != t)
+            fuzz_broken("a tensor that is not found by its name");
+        if (t->n_bytes > sizeof bytes)
+            fuzz_broken("a tensor larger than its file");
+        fuzz_check(tensor_copy(t, bytes, &err), &err);
+        if (dtype_is_float(t->dtype) && tensor_count(t) <= sizeof numbers / sizeof *numbers)
+            fuzz_check(tensor_read(t, "x.safetensors", numbers, &err), &err);
+    }
+}
+
+static void read_tensors(const struct fuzz_input *input) {
+    struct tensor_table table = {0}, of_file = {0};
+    struct weight_file *file;
     cJSON *metadata = NULL;
     ecdc_error err;
     if (fuzz_check(safetensors_read("x.safetensors", input->file, input->n, &table, &err), &err)) {
-        for (size_t i = 0; i < table.n; i++) {
-            const struct tensor *t = &table.tensors[i];
-            const uint8_t *data = t->data;
-            volatile uint8_t touched = 0;
-            for (uint64_t k = 0; k < t->n_bytes; k++)
-                touched = (uint8_t)(touched ^ data[k]);
-            if (tensor_table_find(&table, t->name) != t)
-                fuzz_broken("a tensor that is not found by its name");
-            if (dtype_is_float(t->dtype) && tensor_count(t) <= sizeof numbers / sizeof *numbers)
-                tensor_read(t, numbers);
-        }
+        read_table(&table);
         tensor_table_free(&table);
     }
-    if (fuzz_check(safetensors_metadata("x.safetensors", input->file, input->n, &metadata, &err), &err))
+    if (!fuzz_check(weight_file_open(fuzz_save(input, "x.safetensors"), &file, &err), &err))
+        return;
+    if (fuzz_check(safetensors_read_file(file, &of_file, &metadata, &err), &err)) {
+        read_table(&of_file);
+        tensor_table_free(&of_file);
         cJSON_Delete(metadata);
+    }
+    weight_file_close(file);
 }
 
 static void infer(const struct fuzz_input *input) {
