@@ -186,7 +186,7 @@ static void report(struct bench *b, const struct options *o) {
     int threads = o->threads ? o->threads : pool_processors();
     if (!o->json) {
         printf("%s, %s, %s kernels, %d thread%s, %g kbps (%d codebooks), %g s, median of %d\n", b->info.name,
-               ecdc_precision_name(o->precision), ecdc_cpu_name(o->cpu), threads, threads == 1 ? "" : "s", o->bandwidth_kbps, b->n_codebooks, seconds,
+               ecdc_precision_name(o->precision), kernels_for(o->cpu, o->precision)->name, threads, threads == 1 ? "" : "s", o->bandwidth_kbps, b->n_codebooks, seconds,
                o->repeats);
         printf("encode  %7.1f x realtime  %7.1f GFLOP/s  %5.1f %% of the FMA peak\n", encode_x, encode_gflops,
                100 * encode_gflops / (peak * threads));
@@ -202,7 +202,7 @@ static void report(struct bench *b, const struct options *o) {
     cJSON *json = cJSON_CreateObject();
     cJSON_AddStringToObject(json, "model", b->info.name);
     cJSON_AddStringToObject(json, "precision", ecdc_precision_name(o->precision));
-    cJSON_AddStringToObject(json, "cpu", ecdc_cpu_name(o->cpu));
+    cJSON_AddStringToObject(json, "cpu", kernels_for(o->cpu, o->precision)->name);
     json_put_integer(json, "threads", threads);
     json_put_number(json, "bandwidth", o->bandwidth_kbps);
     json_put_integer(json, "codebooks", b->n_codebooks);
