@@ -187,7 +187,7 @@ static int by_output(const void *a, const void *b) {
 }
 
 /* Whether a file of this path would be an output of ours: of this shard, that is, and still to be made. */
-static bool is_ours(const struct batch_item **open_items, size_t n, const char *path) {
+static bool is_open(const struct batch_item **open_items, size_t n, const char *path) {
     const char *ending = path_ends_with(path, ".tsv") ? ".tsv" : path_ends_with(path, ".json") ? ".json" : NULL;
     char *array = ending ? path_replace(path, ending, ".npy") : ecdc_strdup(path);
     const struct batch_item key = {.output = array}, *wanted = &key;
@@ -196,7 +196,14 @@ static bool is_ours(const struct batch_item **open_items, size_t n, const char *
     return found;
 }
 
-static void sweep_directory(const struct batch_item **open_items, size_t n, const char *directory, size_t n_directory) {
+/* The settings and the tables: no film's output has such a name there. */
+static bool is_the_batchs(const struct batch *b, const char *path) {
+    size_t n = strlen(b->o->output);
+    return strncmp(path, b->o->output, n) == 0 && strncmp(path + n, "/ecdc-batch", strlen("/ecdc-batch")) == 0;
+}
+
+static void sweep_directory(const struct batch *b, const struct batch_item **open_items, size_t n, const char *directory,
+                            size_t n_directory) {
     char *path = ecdc_strfmt("%.*s", (int)n_directory, directory);
     DIR *entries = path ? opendir(path) : NULL;
     free(path);
@@ -206,7 +213,7 @@ static void sweep_directory(const struct batch_item **open_items, size_t n, cons
             continue;
         char *target = ecdc_strfmt("%.*s%.*s", (int)n_directory, directory, (int)n_base, entry->d_name + 1);
         path = ecdc_strfmt("%.*s%s", (int)n_directory, directory, entry->d_name);
-        if (target && path && is_ours(open_items, n, target))
+        if (target && path && (is_open(open_items, n, target) || is_the_batchs(b, target)))
             output_remove_abandoned(path);
         free(target);
         free(path);
@@ -215,7 +222,7 @@ static void sweep_directory(const struct batch_item **open_items, size_t n, cons
         closedir(entries);
 }
 
-/* Removes the temporary files of a run that was killed: those of outputs that this run makes. */
+/* Removes the temporary files of a run that was killed: those of outputs that this run makes, and of its tables. */
 static ecdc_status sweep(const struct batch *b, ecdc_error *err) {
     const struct batch_item **open_items = ecdc_alloc_array(b->n, sizeof *open_items);
     if (!open_items)
@@ -230,10 +237,14 @@ static ecdc_status sweep(const struct batch *b, ecdc_error *err) {
         const char *path = open_items[i]->output;
         size_t n_directory = (size_t)(strrchr(path, '/') - path) + 1;
         if (!last || n_directory != n_last || strncmp(last, path, n_directory))
-            sweep_directory(open_items, n, path, n_directory);
+            sweep_directory(b, open_items, n, path, n_directory);
         last = path;
         n_last = n_directory;
     }
+    char *own = ecdc_strfmt("%s/", b->o->output);
+    if (own)
+        sweep_directory(b, open_items, n, own, strlen(own));
+    free(own);
     free(open_items);
     return ECDC_OK;
 }

@@ -113,7 +113,8 @@ class Faults:
         env = {**self.ecdc.env, "LD_PRELOAD": str(self.library), "FAULT": fault, "FAULT_COUNT": str(self.counts)}
         if SANITIZED:
             env["ASAN_OPTIONS"] = "verify_asan_link_order=0:detect_leaks=0"
-        p = subprocess.run(self.ecdc.command(args) + ["-q"], cwd=self.ecdc.cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=100)
+        p = subprocess.run(self.ecdc.command(args) + ["-q"], cwd=self.ecdc.cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True,
+                           timeout=100)
         stderr = p.stderr.decode()
         if p.returncode == 99:
             pytest.skip(stderr)

@@ -276,6 +276,7 @@ def test_a_killed_run_leaves_whole_files_and_its_remains_are_cleared(ecdc, long_
     assert parts(ecdc)
     other = ecdc.cwd / "out" / ".elsewhere.npy.abc123.part"
     other.write_text("of somebody else")
+    (ecdc.cwd / "out" / ".ecdc-batch.tsv.abc123.part").write_text("of a killed run")
     ecdc("batch", "films", "-o", "out")
     assert parts(ecdc) == [other]
     kept = {n for n, s in states(ecdc).items() if s == "kept"}

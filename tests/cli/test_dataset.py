@@ -257,7 +257,8 @@ def test_interrupted(ecdc, data):
 
 def test_what_a_killed_build_left_is_cleared(ecdc, data):
     files.write_wav(ecdc.cwd / "long.wav", np.zeros(24000 * 1200, np.int16))
-    process = ecdc.start("dataset", "build", "data", "--film", "long.wav", "--max-trs", "790", "-m", "random:encodec_24khz", "--threads", "1")
+    process = ecdc.start("dataset", "build", "data", "--film", "long.wav", "--max-trs", "790", "-m", "random:encodec_24khz",
+                         "--threads", "1")
     while not (left := list((data / "cache").glob(".*.part"))):
         time.sleep(0.01)
         assert process.poll() is None

@@ -92,7 +92,8 @@ def small_disk(bench):
 @every_command
 def test_full_disk(bench, small_disk, name):
     whole, _ = bench.reference(name)
-    r = bench.ecdc.run(*(str(word).replace("out", "disk", 1) if word in ("out", *OUTPUTS) else word for word in faults.COMMANDS[name]), "-q")
+    command = [str(word).replace("out", "disk", 1) if word in ("out", *OUTPUTS) else word for word in faults.COMMANDS[name]]
+    r = bench.ecdc.run(*command, "-q")
     left = faults.outputs(small_disk)
     if max(map(len, whole.values())) > 4096:
         assert r.status == 1 and "disk/" in r.stderr and os.strerror(faults.errno.ENOSPC) in r.stderr

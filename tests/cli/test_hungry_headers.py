@@ -30,8 +30,8 @@ def refuses(ecdc):
 
     def check(name, *args, says=""):
         begin = time.monotonic()
-        p = subprocess.run(ecdc.command(args), cwd=ecdc.cwd, env=ecdc.env, stdin=subprocess.DEVNULL, capture_output=True, preexec_fn=limited,
-                           timeout=100)
+        p = subprocess.run(ecdc.command(args), cwd=ecdc.cwd, env=ecdc.env, stdin=subprocess.DEVNULL, capture_output=True,
+                           preexec_fn=limited, timeout=100)
         seconds, stderr = time.monotonic() - begin, p.stderr.decode()
         check_healthy(p.returncode, stderr)
         assert p.returncode == 1 and stderr.count("\n") == 1 and stderr.startswith("ecdc: "), stderr
@@ -157,12 +157,17 @@ def test_th(ecdc, refuses):
     refuses("checkpoint.th", "info", "model")
 
 
+def wav(claimed, channels=1, rate=24000, fmt_bytes=16):
+    """A header and no sound."""
+    return struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", min(claimed + 36, 2**32 - 1), b"WAVE", b"fmt ", fmt_bytes, 1, channels, rate,
+                       min(2 * channels * rate, 2**32 - 1), min(2 * channels, 2**16 - 1), 16, b"data", claimed)
+
+
 SOUNDS = {
-    # larger numbers stand for a length that is not known
-    "data of 2 GB": struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 2**31 - 2**21, b"WAVE", b"fmt ", 16, 1, 1, 24000, 48000, 2, 16, b"data", 2**31 - 2**21),
-    "a format of 4 GB": struct.pack("<4sI4s4sI", b"RIFF", 2**32 - 20, b"WAVE", b"fmt ", 2**32 - 64) + bytes(64),
-    "65535 channels": struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 2**20, b"WAVE", b"fmt ", 16, 1, 65535, 24000, 2**31, 65535, 16, b"data", 2**20),
-    "4 GHz": struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 2**20, b"WAVE", b"fmt ", 16, 1, 1, 2**32 - 1, 48000, 2, 16, b"data", 2**20),
+    "data of 2 GB": wav(2**31 - 2**21),  # larger numbers stand for a length that is not known
+    "a format of 4 GB": wav(2**20, fmt_bytes=2**32 - 64),
+    "65535 channels": wav(2**20, channels=65535),
+    "4 GHz": wav(2**20, rate=2**32 - 1),
     "an index of 2^32 samples": struct.pack(">I4s4sI4sI4s", 24, b"ftyp", b"isom", 0, b"isom", 88, b"moov")
         + struct.pack(">I4sI4sI4sI4sI4sIII", 80, b"trak", 72, b"mdia", 64, b"minf", 56, b"stbl", 20, b"stsz", 0, 0, 2**32 - 1) + bytes(28),
     "an element of 2^56 bytes": b"\x1a\x45\xdf\xa3\x93\x42\x82\x88matroska\x42\x87\x81\x04\x42\x85\x81\x02\x18\x53\x80\x67\x01" + b"\xff" * 6 + b"\xfe"
