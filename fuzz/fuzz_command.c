@@ -103,7 +103,7 @@ static bool leave_out(const char *word) {
         if (strstr(word, parts[i]))
             return true;
     /* getopt takes a short form where it is the only option with that beginning */
-    return !strncmp(word, "--py", 4) || !strncmp(word, "--th", 4) || !strncmp(word, "--j", 3) || !strncmp(word, "--sec", 5) ||
+    return !strncmp(word, "--py", 4) || !strncmp(word, "--th", 4) || !strncmp(word, "--jo", 4) || !strncmp(word, "--sec", 5) ||
            !strncmp(word, "--se", 4) || !strncmp(word, "--re", 4);
 }
 
