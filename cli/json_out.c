@@ -23,6 +23,8 @@ void json_print(cJSON *object) {
     char *text = cJSON_Print(object);
     if (text)
         puts(text);
+    else
+        fputs("ecdc: out of memory for the JSON object\n", stderr);
     cJSON_free(text);
     cJSON_Delete(object);
 }
