@@ -1,7 +1,7 @@
-/* The command line. The file is: words, each ended by a zero byte; an empty word; then the contents of the files that words may name: `x`
- * and `z` with any of the endings below, x.list, and `d`, a study. Choice: so many of the last bytes are those of z.*, x.json and config.json.
- * The command runs in a directory of its own. Words cannot lead out of it, start another program, ask the network or take long: most
- * slashes and two dots are taken out of them, and what would do so is left out (`leave_out`). */
+/* The command line. The file is: words, each ended by a zero byte; an empty word; then the contents of the files that words may name:
+ * `x` and `z` with any of the endings below, x.list, and `d`, a study. Choice: so many of the last bytes are those of z.*, x.json and
+ * config.json. The command runs in a directory of its own. Words cannot lead out of it, start another program, ask the network or take
+ * long: most slashes and two dots are taken out of them, and what would do so is left out (`leave_out`). */
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
@@ -98,7 +98,8 @@ static void tame(char *word) {
 
 /* Words that start programs, compute for long, or mean a model that is large. */
 static bool leave_out(const char *word) {
-    static const char *const parts[] = {"verify", "fetch", "python", "random:", "default", "bench", "threads", "jobs", "seconds", "repeats"};
+    static const char *const parts[] = {"verify", "fetch", "python", "random:", "default", "bench", "threads", "jobs",
+                                        "seconds", "repeats"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strstr(word, parts[i]))
             return true;
