@@ -1,13 +1,7 @@
 /* The command line. The file is: words, each ended by a zero byte; an empty word; then the contents of the files that words may name:
-<<<<<<< HEAD
- * `x` and `z` with any of the endings below, x.list, and `d`, a study. Choice: so many of the last bytes are those of z.*, x.json and config.json.
- * The command runs in a directory of its own. Words cannot lead out of it, start another program, ask the network or take long: most
- * slashes and two dots are taken out of them, and what would do so is left out (`leave_out`). */
-=======
  * `x` and `z` with any of the endings below, x.list, and `d`, a study. Choice: so many of the last bytes are those of z.*, x.json and
  * config.json. The command runs in a directory of its own. Words cannot lead out of it, start another program, ask the network or take
  * long: most slashes and two dots are taken out of them, and what would do so is left out (`leave_out`). */
->>>>>>> fuzz
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
