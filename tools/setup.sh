@@ -8,6 +8,7 @@ PEER_PACKAGES="python3-venv"
 BROWSER_PACKAGES="chromium" # shows the page of ecdc report to the tests
 CLANG_PACKAGES="clang"
 SANITIZE_PACKAGES="valgrind"
+FUZZ_PACKAGES="clang libclang-rt-14-dev llvm-14"
 DEB_PACKAGES="dpkg-dev"
 WHEEL_PACKAGES="dpkg-dev nasm python3-venv"
 LONG_PACKAGES="slurmctld slurmd slurm-client munge debootstrap openssl iproute2"
