@@ -38,7 +38,7 @@ def main():
     trainer = Trainer(settings, work)
     if not trainer.quantizer.started:
         raise SystemExit(f"{work}/checkpoint.pt: the codebooks have not been fitted yet, train on")
-    tensors = network.tensors(trainer.encoder, "encoder") | network.tensors(trainer.decoder, "decoder")
+    tensors = network.tensors(trainer.mean_encoder, "encoder") | network.tensors(trainer.mean_decoder, "decoder")
     for i, book in enumerate(trainer.quantizer.embed):
         tensors[f"quantizer.layers.{i}.codebook.embed"] = book
     os.makedirs(out, exist_ok=True)

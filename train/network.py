@@ -74,20 +74,40 @@ def decoder(num_filters):
     return nn.Sequential(*layers, nn.ELU(), Conv(width, 1, 7)).to(memory_format=torch.channels_last)
 
 
-def tensors(net, part):
-    """The network's tensors under the names of transformers, weight norm as a pair: g = |v|, v = the weight."""
-    out = {}
+def _names(net, part):
+    """Pairs of a module that holds weights and its name in transformers."""
     for name, module in net.named_modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             index, *inner = name.split(".")
             place = {("conv",): "conv", ("narrow", "conv"): "block.1.conv", ("widen", "conv"): "block.3.conv",
                      ("shortcut", "conv"): "shortcut.conv"}[tuple(inner)]
-            prefix = f"{part}.layers.{index}.{place}"
+            yield module, f"{part}.layers.{index}.{place}"
+        elif isinstance(module, nn.LSTM):
+            yield module, f"{part}.layers.{name.split('.')[0]}.lstm"
+
+
+def tensors(net, part):
+    """The network's tensors under the names of transformers, weight norm as a pair: g = |v|, v = the weight."""
+    out = {}
+    for module, prefix in _names(net, part):
+        if isinstance(module, nn.LSTM):
+            out |= {f"{prefix}.{key}": value.detach() for key, value in module.named_parameters()}
+        else:
             v = module.weight.detach()[:, :, 0]
             out[prefix + ".parametrizations.weight.original0"] = torch.linalg.vector_norm(v, dim=(1, 2), keepdim=True)
             out[prefix + ".parametrizations.weight.original1"] = v.contiguous()
             out[prefix + ".bias"] = module.bias.detach()
-        elif isinstance(module, nn.LSTM):
-            for key, value in module.named_parameters():
-                out[f"{part}.layers.{name.split('.')[0]}.lstm.{key}"] = value.detach()
     return out
+
+
+@torch.no_grad()
+def load(net, part, saved):
+    """The way back: takes the weights from tensors of these names."""
+    for module, prefix in _names(net, part):
+        if isinstance(module, nn.LSTM):
+            for key, value in module.named_parameters():
+                value.copy_(saved[f"{prefix}.{key}"])
+        else:
+            g, v = (saved[f"{prefix}.parametrizations.weight.original{i}"].float() for i in (0, 1))
+            module.weight.copy_((v * (g / torch.linalg.vector_norm(v, dim=(1, 2), keepdim=True)))[:, :, None])
+            module.bias.copy_(saved[prefix + ".bias"])
