@@ -49,16 +49,16 @@ class Quantizer(nn.Module):
         return out.contiguous(memory_format=torch.channels_last), commitment
 
     def weights(self, z):
-        """How much the vectors z (batch, frames, 128) count when codebooks are fitted: an example's power to -level_exponent, so
-        that loud examples do not get all entries. (batch * frames,), one on average."""
+        """How much the vectors z (batch, frames, 128) count when codebooks follow them: an example's power to -level_exponent, so
+        that loud examples do not rule alone. (batch * frames,), one on average."""
         power = z.pow(2).mean((1, 2)) + 1e-6
         weight = power ** -self.level
         return (weight / weight.mean()).repeat_interleave(z.shape[1])
 
     @torch.no_grad()
-    def start(self, vectors, weights, rounds):
+    def start(self, vectors, rounds):
         """Fits the codebooks to vectors (n, 128) of the encoder as it is."""
-        self.begin_with(fit(vectors, weights, len(self.embed), rounds))
+        self.begin_with(fit(vectors, len(self.embed), rounds))
 
     @torch.no_grad()
     def begin_with(self, codebooks):
@@ -82,17 +82,16 @@ class Quantizer(nn.Module):
         self.embed[i] = self.total[i] / self.count[i][:, None]
 
 
-def fit(vectors, weights, n_codebooks, rounds):
-    """Codebooks by k-means, one after the other on the residuals of those before. vectors (n, 128), weights (n,). Entries without
-    vectors move next to the most used ones, so that none stays unused. Returns (n_codebooks, 1024, 128)."""
+def fit(vectors, n_codebooks, rounds):
+    """Codebooks by k-means, one after the other on the residuals of those before. vectors (n, 128). Entries without vectors move
+    next to the most used ones, so that none stays unused. Returns (n_codebooks, 1024, 128)."""
     residual, out = vectors.clone(), []
     for i in range(n_codebooks):
-        book = residual[torch.multinomial(weights, ENTRIES)].clone()
+        book = residual[torch.randperm(len(residual))[:ENTRIES]].clone()
         for _ in range(rounds):
             code = torch.cat([nearest(part, book) for part in residual.split(16384)])
             count = torch.bincount(code, minlength=ENTRIES)
-            weight = torch.zeros(ENTRIES).index_add_(0, code, weights)
-            book = torch.zeros_like(book).index_add_(0, code, residual * weights[:, None]) / weight.clamp_min(1e-9)[:, None]
+            book = torch.zeros_like(book).index_add_(0, code, residual) / count.clamp_min(1)[:, None]
             unused = (count < max(2, len(residual) // ENTRIES // 20)).nonzero()[:, 0]
             if len(unused):
                 busy = count.argsort(descending=True)[: len(unused)]

@@ -130,26 +130,25 @@ class Trainer:
     def start_quantizer(self):
         books = self.settings["codebooks"]
         print(f"step {self.step}: fitting the codebooks to {books['fit_vectors']} vectors", flush=True)
-        self.quantizer.start(*self.vectors(self.examples, books["fit_vectors"]), books["fit_rounds"])
+        self.quantizer.start(self.vectors(self.examples, books["fit_vectors"]), books["fit_rounds"])
         self.save()
 
     @torch.no_grad()
     def vectors(self, examples, n):
-        """n vectors of the encoder, (n, 128), and their weights, (n,)."""
-        out, weights, have = [], [], 0
+        """n vectors of the encoder, (n, 128)."""
+        out, have = [], 0
         while have < n:
             z = self.encoder(image(torch.tensor(examples.batch(8))))[:, :, 0].permute(0, 2, 1)
             out.append(z.reshape(-1, network.DIMENSION))
-            weights.append(self.quantizer.weights(z))
             have += len(out[-1])
-        return torch.cat(out)[:n], torch.cat(weights)[:n]
+        return torch.cat(out)[:n]
 
     def train_step(self):
         stage, step = self.stage()
         for group in self.optimizer.param_groups:
             share = 1 if group["name"] == "decoder" else stage.get("encoder_share", 1)
             group["lr"] = learning_rate(stage, step) * share
-        if any(stage["codebooks"]) and (not self.quantizer.started or step == 0 and stage.get("fit_codebooks")):
+        if any(stage["codebooks"]) and not self.quantizer.started:
             self.start_quantizer()
         self.quantizer.train(stage["encoder"] != "none" and any(stage["codebooks"]))
         weights = self.settings["losses"] | stage.get("losses", {})
