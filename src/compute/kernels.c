@@ -11,17 +11,14 @@
 /* Tiles of bfloat16 (AMX-BF16), and AVX512-BF16, which rounds for them. Their 8 kB of registers are no part of a process's state before
  * it asks for them; the kernel says no where it does not know them or where a stack for signals is too small for them. */
 static bool has_tiles(void) {
-    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18, AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX512_BF16 = 1 << 5 };
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18, AMX_BF16 = 1 << 22, AMX_TILE = 1 << 24, AVX512_BF16 = 1 << 5,
+           AVX512_BW = 1 << 30 };
     unsigned a, b, c, d;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & AMX_BF16) || !(d & AMX_TILE))
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & AMX_BF16) || !(d & AMX_TILE) || !(b & AVX512_BW))
         return false;
     if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & AVX512_BF16))
         return false;
     return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
-}
-#else
-static bool has_tiles(void) {
-    return false;
 }
 #endif
 
@@ -48,13 +45,15 @@ const struct kernels *kernels_for(ecdc_cpu cpu, ecdc_precision precision) {
         &kernels_neon,
 #endif
         &kernels_reference,
-#ifdef ECDC_HAVE_AMX
-        &kernels_amx_bf16,
-#endif
     };
+#ifdef ECDC_HAVE_AMX
+    if (precision == ECDC_PRECISION_BF16 && cpu == ECDC_CPU_AUTO && cpu_has(ECDC_CPU_AVX512) && has_tiles())
+        return &kernels_amx_bf16;
+#endif
+    if (precision != ECDC_PRECISION_F32)
+        return NULL;
     for (size_t i = 0; i < sizeof best_first / sizeof *best_first; i++)
-        if ((cpu == ECDC_CPU_AUTO || best_first[i]->cpu == cpu) && best_first[i]->precision == precision &&
-            (precision == ECDC_PRECISION_BF16 ? has_tiles() && cpu_has(ECDC_CPU_AVX512) : cpu_has(best_first[i]->cpu)))
+        if ((cpu == ECDC_CPU_AUTO || best_first[i]->cpu == cpu) && cpu_has(best_first[i]->cpu))
             return best_first[i];
     return NULL;
 }

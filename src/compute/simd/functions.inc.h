@@ -10,7 +10,11 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
-enum { PANEL = 2 * VL, GROUP = 2 * VL, LINE = 64 /* bytes of a cache line */ };
+enum {
+    PANEL = 2 * VL,
+    GROUP = 2 * VL, GATE_VECTORS = 8, /* units of an LSTM; vectors of their columns, gate by gate */
+    LINE = 64                         /* bytes of a cache line */
+};
 
 INLINE void vf_store_upto(float *p, vf v, size_t n) {
     if (n >= VL)

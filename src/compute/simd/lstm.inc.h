@@ -1,4 +1,30 @@
-/* Time steps of an LSTM layer, over lstm_sums and gate_of, which know how the recurrent weights are packed. */
+/* Time steps of an LSTM layer, over UNPACKED, WORDS, unpack and gate_of, which know how the recurrent weights are packed. */
+
+/* Adds to sum[s][first ...] a row of h for each of N sequences against NV of a group's vectors. NV is 8, or 4 to have as many
+ * sequences as there are registers for. */
+INLINE void lstm_sums(const int N, const int NV, const struct recurrence *r, const struct lstm_sequence *s, size_t g, int first,
+                      vf sum[][GATE_VECTORS]) {
+    const int32_t *w = (const int32_t *)r->w + g * r->size * WORDS_PER_STEP + first / UNPACKED * WORDS * VL;
+    vf part[LSTM_SEQUENCES][GATE_VECTORS];
+    UNROLL for (int i = 0; i < N; i++)
+        UNROLL for (int j = 0; j < NV; j++)
+            part[i][j] = vf_set1(0);
+    for (size_t k = 0; k < r->size; k++, w += WORDS_PER_STEP) {
+        UNROLL for (int j = 0; j < NV; j += UNPACKED) {
+            vf weight[UNPACKED];
+            unpack(w + j / UNPACKED * WORDS * VL, weight);
+            UNROLL for (int i = 0; i < N; i++) {
+                vf b = vf_set1(s[i].h_prev[k]);
+                UNROLL for (int v = 0; v < UNPACKED; v++)
+                    part[i][j + v] = vf_fma(b, weight[v], part[i][j + v]);
+            }
+        }
+    }
+    UNROLL for (int i = 0; i < N; i++)
+        UNROLL for (int j = 0; j < NV; j++)
+            sum[i][first + j] = part[i][j];
+}
+
 /* The new state of a group's units from the sums of its 8 vectors. */
 INLINE void lstm_update(const struct recurrence *r, const struct lstm_sequence *s, size_t g, vf sum[GATE_VECTORS]) {
     UNROLL for (int j = 0; j < GATE_VECTORS; j++)

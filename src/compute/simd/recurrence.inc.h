@@ -1,7 +1,6 @@
-/* The recurrent half of an LSTM layer, its weights in 24 bits (kernels.h, struct recurrence). */
-/* A group's columns are 8 vectors, gate by gate; of each 4, the first three have a word each, the fourth the words' lowest
- * bytes (kernels.h, struct recurrence). */
-enum { GATE_VECTORS = 8, WORDS_PER_STEP = GATE_VECTORS / 4 * 3 * VL };
+/* Recurrent weights in 24 bits: of each 4 of a group's 8 vectors of columns the first three have a word each, the fourth the words'
+ * lowest bytes (kernels.h, struct recurrence). */
+enum { UNPACKED = 4, WORDS = 3, WORDS_PER_STEP = GATE_VECTORS / UNPACKED * WORDS * VL };
 
 static void recurrence_layout(struct recurrence *r, size_t size, size_t *w_floats, size_t *scale_floats) {
     r->size = size;
@@ -61,30 +60,12 @@ static void recurrence_pack(struct recurrence *r, const float *w_hh) {
             }
 }
 
-/* Adds to sum[s][first ...] a row of h for each of N sequences against NV of a group's vectors. NV is 8, or 4 to have as many
- * sequences as there are registers for. */
-INLINE void lstm_sums(const int N, const int NV, const struct recurrence *r, const struct lstm_sequence *s, size_t g, int first,
-                      vf sum[][GATE_VECTORS]) {
-    const int32_t *w = (const int32_t *)r->w + g * r->size * WORDS_PER_STEP + first / 4 * 3 * VL;
-    vf part[LSTM_SEQUENCES][GATE_VECTORS];
-    UNROLL for (int i = 0; i < N; i++)
-        UNROLL for (int j = 0; j < NV; j++)
-            part[i][j] = vf_set1(0);
-    for (size_t k = 0; k < r->size; k++, w += WORDS_PER_STEP) {
-        UNROLL for (int j = 0; j < NV; j += 4) {
-            const int32_t *words = w + j / 4 * 3 * VL;
-            vi word[3] = {vi_load(words), vi_load(words + VL), vi_load(words + 2 * VL)};
-            vf weight[4] = {vf_of(word[0]), vf_of(word[1]), vf_of(word[2]), vf_of(vi_low_bytes(word[0], word[1], word[2]))};
-            UNROLL for (int i = 0; i < N; i++) {
-                vf b = vf_set1(s[i].h_prev[k]);
-                UNROLL for (int v = 0; v < 4; v++)
-                    part[i][j + v] = vf_fma(b, weight[v], part[i][j + v]);
-            }
-        }
-    }
-    UNROLL for (int i = 0; i < N; i++)
-        UNROLL for (int j = 0; j < NV; j++)
-            sum[i][first + j] = part[i][j];
+/* The weights of UNPACKED vectors of columns; the scale is still to come (gate_of). */
+INLINE void unpack(const int32_t *words, vf weight[UNPACKED]) {
+    vi word[WORDS] = {vi_load(words), vi_load(words + VL), vi_load(words + 2 * VL)};
+    UNROLL for (int j = 0; j < WORDS; j++)
+        weight[j] = vf_of(word[j]);
+    weight[WORDS] = vf_of(vi_low_bytes(word[0], word[1], word[2]));
 }
 
 INLINE vf gate_of(const struct recurrence *r, vf sum, size_t column, const float *x_gates) {
