@@ -25,7 +25,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 /* Between these two an allocation fails, if the input asks for it. False: no input. */
 bool fuzz_begin(const uint8_t *bytes, size_t n, struct fuzz_input *input);
 void fuzz_end(void);
-bool fuzz_allocation_failed(void); /* since fuzz_begin */
 
 /* What a function returned: a failure has a sentence, and its status. True: it succeeded. */
 bool fuzz_check(ecdc_status status, const ecdc_error *err);
@@ -39,6 +38,8 @@ const char *fuzz_directory(void);
 void fuzz_write(const char *path, const void *bytes, size_t n);
 const char *fuzz_save(const struct fuzz_input *input, const char *name); /* in the directory; valid until the next call */
 
+/* The file as a checkpoint of EnCodec, whose config is told from its tensors; the name decides the format. */
+void fuzz_use_checkpoint(const struct fuzz_input *input, const char *name);
 /* Opens weights, with the config of a small model beside them, and encodes and decodes with them. */
 void fuzz_use_model(const char *path);
 

@@ -1,12 +1,10 @@
-/* Weights. Choice modulo 4: 0 the directory of tensors, in memory and of a file, and all numbers; 1 as a checkpoint of EnCodec without config.json;
- * 2 as a model that encodes and decodes; 3 as a code autoencoder. */
+/* Weights. Choice modulo 4: 0 the directory of tensors, in memory and of a file, and all numbers; 1 as a checkpoint of EnCodec without
+ * config.json; 2 as a model that encodes and decodes; 3 as a code autoencoder. */
 #include <stdlib.h>
 
 #include <cjson/cJSON.h>
 
 #include "fuzz.h"
-#include "model/checkpoint.h"
-#include "model/infer.h"
 #include "model/safetensors.h"
 
 fuzz_structure *const fuzz_structure_of_target = fuzz_structure_safetensors;
@@ -50,16 +48,7 @@ static void read_tensors(const struct fuzz_input *input) {
 }
 
 static void infer(const struct fuzz_input *input) {
-    struct checkpoint *c;
-    struct config config;
-    ecdc_error err;
-    uint64_t n_parameters;
-    if (!fuzz_check(checkpoint_open("x.safetensors", input->file, input->n, &c, &err), &err))
-        return;
-    fuzz_check(checkpoint_recognise(c, &err), &err);
-    if (fuzz_check(infer_config("x.safetensors", c, &config, &err), &err))
-        fuzz_check(checkpoint_check(c, &config, &n_parameters, &err), &err);
-    checkpoint_close(c);
+    fuzz_use_checkpoint(input, "x.safetensors");
 }
 
 static void open_model(const struct fuzz_input *input) {

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 
 #include "fuzz.h"
-#include "model/checkpoint.h"
-#include "model/infer.h"
 #include "model/pickle.h"
 #include "model/torch_file.h"
 
@@ -45,19 +43,6 @@ static void read_archive(const struct fuzz_input *input) {
     torch_storages_free(&storages);
 }
 
-static void read_checkpoint(const struct fuzz_input *input) {
-    struct checkpoint *c;
-    struct config config;
-    ecdc_error err;
-    uint64_t n_parameters;
-    if (!fuzz_check(checkpoint_open("x.th", input->file, input->n, &c, &err), &err))
-        return;
-    fuzz_check(checkpoint_recognise(c, &err), &err);
-    if (fuzz_check(infer_config("x.th", c, &config, &err), &err))
-        fuzz_check(checkpoint_check(c, &config, &n_parameters, &err), &err);
-    checkpoint_close(c);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     struct fuzz_input input;
     if (!fuzz_begin(bytes, n, &input))
@@ -67,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     else if (input.choice & 4)
         fuzz_use_model(fuzz_save(&input, "checkpoint.th"));
     else if (input.choice & 2)
-        read_checkpoint(&input);
+        fuzz_use_checkpoint(&input, "x.th");
     else
         read_archive(&input);
     fuzz_end();

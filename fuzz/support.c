@@ -1,9 +1,7 @@
 #include "fuzz.h"
 
-#include <cjson/cJSON.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,46 +10,9 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "failing_allocations.h"
 
-/* ----------------------------------------------------------------------------------------- allocations --- */
-
-/* The linker gives these names to the program's calls of malloc and its kin, as in tests/c/test_allocations.c; cJSON is handed them.
- * What FFmpeg, libzip, zlib and the C library allocate for themselves is not counted. */
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t n);
-void *__real_aligned_alloc(size_t alignment, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t n);
-void *__wrap_aligned_alloc(size_t alignment, size_t n);
 void __wrap_catch_signals(void);
-
-static atomic_long left = -1; /* allocations until one fails; below 0: none will */
-static atomic_bool failed;
-
-static bool granted(void) {
-    if (atomic_load(&left) < 0 || atomic_fetch_sub(&left, 1) != 0)
-        return true;
-    atomic_store(&failed, true);
-    return false;
-}
-
-void *__wrap_malloc(size_t n) {
-    return granted() ? __real_malloc(n) : NULL;
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-    return granted() ? __real_calloc(n, size) : NULL;
-}
-
-void *__wrap_realloc(void *old, size_t n) {
-    return granted() ? __real_realloc(old, n) : NULL;
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t n) {
-    return granted() ? __real_aligned_alloc(alignment, n) : NULL;
-}
 
 /* The command's handlers would keep libFuzzer from being stopped. */
 void __wrap_catch_signals(void) {
@@ -89,7 +50,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     snprintf(file_path, sizeof file_path, "/proc/self/fd/%d", file);
     if (!getenv("ECDC_FUZZ_LOUD"))
         stderr = fopen("/dev/null", "w");
-    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = __wrap_malloc, .free_fn = free});
+    allocations_begin();
     return 0;
 }
 
@@ -99,17 +60,12 @@ bool fuzz_begin(const uint8_t *bytes, size_t n, struct fuzz_input *input) {
     if (n < FUZZ_INSTRUCTIONS)
         return false;
     *input = (struct fuzz_input){bytes + FUZZ_INSTRUCTIONS, n - FUZZ_INSTRUCTIONS, bytes[2] | (unsigned)bytes[3] << 8};
-    atomic_store(&failed, false);
-    atomic_store(&left, (bytes[0] | (long)bytes[1] << 8) - 1);
+    allocations_fail_after((bytes[0] | (long)bytes[1] << 8) - 1);
     return true;
 }
 
 void fuzz_end(void) {
-    atomic_store(&left, -1);
-}
-
-bool fuzz_allocation_failed(void) {
-    return atomic_load(&failed);
+    allocations_fail_after(-1);
 }
 
 bool fuzz_check(ecdc_status status, const ecdc_error *err) {

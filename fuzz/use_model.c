@@ -1,9 +1,24 @@
-/* A model from files, as far as a hundred samples there and back. */
+/* Weights in memory, as far as their config; a model from files, as far as a hundred samples there and back. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "model/checkpoint.h"
+#include "model/infer.h"
+
+void fuzz_use_checkpoint(const struct fuzz_input *input, const char *name) {
+    struct checkpoint *c;
+    struct config config;
+    ecdc_error err;
+    uint64_t n_parameters;
+    if (!fuzz_check(checkpoint_open(name, input->file, input->n, &c, &err), &err))
+        return;
+    fuzz_check(checkpoint_recognise(c, &err), &err);
+    if (fuzz_check(infer_config(name, c, &config, &err), &err))
+        fuzz_check(checkpoint_check(c, &config, &n_parameters, &err), &err);
+    checkpoint_close(c);
+}
 
 /* Beside the weights lies the config of the tests' smallest model. */
 static void save_config(void) {

@@ -1,56 +1,8 @@
 /* Memory runs out at the first allocation, at the second, ... at every one that opening a model, encoding and decoding make: each
- * time an error that says so, nothing leaked (AddressSanitizer looks), nothing half done that looks whole.
- *
- * The linker gives this program's own names to the library's calls of malloc and its kin (--wrap in CMakeLists.txt), and cJSON is
- * told to call them, too; what FFmpeg, OpenSSL and the C library allocate for themselves is not counted. */
-#include <cjson/cJSON.h>
-#include <errno.h>
-#include <pthread.h>
-
+ * time an error that says so, nothing leaked (AddressSanitizer looks), nothing half done that looks whole
+ * (failing_allocations.h). */
+#include "failing_allocations.h"
 #include "golden.h"
-
-static struct {
-    long left;   /* allocations until one fails; below 0: none will */
-    int failed;
-} supply = {-1, 0};
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* encoders have threads */
-
-static bool granted(void) {
-    pthread_mutex_lock(&lock);
-    bool ok = supply.left != 0;
-    supply.failed += !ok;
-    if (supply.left >= 0)
-        supply.left = ok ? supply.left - 1 : -1; /* one fails, those after it succeed: as on a machine that swaps */
-    pthread_mutex_unlock(&lock);
-    if (!ok)
-        errno = ENOMEM; /* as malloc has it */
-    return ok;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t n);
-void *__real_aligned_alloc(size_t alignment, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t n);
-void *__wrap_aligned_alloc(size_t alignment, size_t n);
-
-void *__wrap_malloc(size_t n) {
-    return granted() ? __real_malloc(n) : NULL;
-}
-
-void *__wrap_calloc(size_t n, size_t size) {
-    return granted() ? __real_calloc(n, size) : NULL;
-}
-
-void *__wrap_realloc(void *old, size_t n) {
-    return granted() ? __real_realloc(old, n) : NULL;
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t n) {
-    return granted() ? __real_aligned_alloc(alignment, n) : NULL;
-}
 
 enum { SAMPLES = 4000, FRAMES = 13, CODEBOOKS = 4 };
 
@@ -109,11 +61,10 @@ static void test_every_allocation(void **state) {
     for (bool done = false; !done; n++) {
         assert_true(n < 100000);
         got.err.message[0] = '\0';
-        supply.left = n;
-        supply.failed = 0;
+        allocations_fail_after(n);
         ecdc_status status = run(&got);
-        supply.left = -1;
-        done = supply.failed == 0;
+        done = !allocations_failed();
+        allocations_fail_after(-1);
         if (status == ECDC_OK) { /* none failed, or one that could be done without */
             assert_memory_equal(got.codes, want.codes, sizeof want.codes);
             assert_memory_equal(got.sound, want.sound, sizeof want.sound);
@@ -127,6 +78,6 @@ static void test_every_allocation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_allocation)};
-    cJSON_InitHooks(&(cJSON_Hooks){__wrap_malloc, free});
+    allocations_begin();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
