@@ -18,7 +18,6 @@
 #include "model/json.h"
 #include "model/model.h"
 
-
 /* ------------------------------------------------------------------------------------------- the settings --- */
 
 static void describe_features(const struct options *o, cJSON *json) {
@@ -102,6 +101,11 @@ static ecdc_status refuse_strangers(const struct batch *b, ecdc_error *err) {
     return ECDC_OK;
 }
 
+/* All folders above a file. */
+static ecdc_status make_parents(const char *path, ecdc_error *err) {
+    return file_make_directories(path, (size_t)(strrchr(path, '/') - path), err);
+}
+
 /* Another task of the same job may write the file at this moment: then ours is not written, and theirs is read. */
 static ecdc_status claim(const struct batch *b, const char *path, const cJSON *settings, ecdc_error *err) {
     struct stat s;
@@ -132,7 +136,7 @@ ecdc_status batch_claim(const struct batch *b, struct timespec *since, ecdc_erro
     char *path = ecdc_strfmt("%s/ecdc-batch.json", b->o->output);
     cJSON *settings = path ? describe(b) : NULL;
     struct stat s;
-    ecdc_status status = path && settings ? file_make_directories(path, (size_t)(strrchr(path, '/') - path), err) : ecdc_fail_memory(err, "the settings");
+    ecdc_status status = path && settings ? make_parents(path, err) : ecdc_fail_memory(err, "the settings");
     if (status == ECDC_OK)
         status = claim(b, path, settings, err);
     if (status == ECDC_OK && stat(path, &s) != 0)
@@ -256,7 +260,7 @@ ecdc_status batch_plan(struct batch *b, const struct timespec *since, ecdc_error
         if (is_whole(b, item, since))
             item->state = BATCH_KEPT;
         else
-            status = file_make_directories(item->output, (size_t)(strrchr(item->output, '/') - item->output), err);
+            status = make_parents(item->output, err);
     }
     return status == ECDC_OK ? sweep(b, err) : status;
 }

@@ -186,8 +186,8 @@ static void report(struct bench *b, const struct options *o) {
     int threads = o->threads ? o->threads : pool_processors();
     if (!o->json) {
         printf("%s, %s, %s kernels, %d thread%s, %g kbps (%d codebooks), %g s, median of %d\n", b->info.name,
-               ecdc_precision_name(o->precision), kernels_for(o->cpu, o->precision)->name, threads, threads == 1 ? "" : "s", o->bandwidth_kbps, b->n_codebooks, seconds,
-               o->repeats);
+               ecdc_precision_name(o->precision), kernels_for(o->cpu, o->precision)->name, threads, threads == 1 ? "" : "s",
+               o->bandwidth_kbps, b->n_codebooks, seconds, o->repeats);
         printf("encode  %7.1f x realtime  %7.1f GFLOP/s  %5.1f %% of the FMA peak\n", encode_x, encode_gflops,
                100 * encode_gflops / (peak * threads));
         printf("decode  %7.1f x realtime  %7.1f GFLOP/s  %5.1f %% of the FMA peak\n", decode_x, decode_gflops,

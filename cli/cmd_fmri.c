@@ -134,7 +134,8 @@ static int run(const struct options *o) {
     for (size_t i = 0; i < sizeof about / sizeof *about; i++)
         if (about[i].given && !about[i].meant)
             return report_usage("fmri: %s means nothing with %s", about[i].name, what);
-    if (output_is_one_of(o->output, (const char *const *)o->words + 1, (size_t)o->n_arguments - 1) || output_is_one_of(o->output, &o->mask, 1))
+    if (output_is_one_of(o->output, (const char *const *)o->words + 1, (size_t)o->n_arguments - 1) ||
+        output_is_one_of(o->output, &o->mask, 1))
         return EXIT_USAGE;
     return mask ? make_mask(o) : extract ? fmri_extract(o) : fmri_restore(o);
 }

@@ -10,7 +10,6 @@
 #include "model/json.h"
 #include "study/study.h"
 
-
 static const double tolerance_s = 1e-4; /* a header's TR is a float, and some are written with four digits */
 
 static ecdc_status check_tr(const char *path, const char *field, double tr_s, const ecdc_tr_grid *grid, ecdc_error *err) {

@@ -198,3 +198,12 @@ class Faults:
         """Numbers of calls of a kind, `most` of them (None: all), with the first and the last."""
         n = self.reference(name)[1]["rwc".index(kind)]
         return range(n) if most is None or n <= most else sorted({round(i * (n - 1) / (most - 1)) for i in range(most)})
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory, ecdc_once, sounds):
+    directory = tmp_path_factory.mktemp("faults")
+    (directory / "in").mkdir()
+    ecdc = type(ecdc_once)(directory / "in", ecdc_once.env["HF_HOME"])
+    make_inputs(ecdc, sounds)
+    return Faults(ecdc, directory)

@@ -8,21 +8,13 @@ import subprocess
 import pytest
 
 import faults
+from faults import bench  # noqa: F401, a fixture
 from run import SANITIZED
 
 OUTPUTS = {word for command in faults.COMMANDS.values() for word in command if str(word).startswith("out/")}
 SOME = 2 if SANITIZED else 3
 
 every_command = pytest.mark.parametrize("name", faults.COMMANDS)
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory, ecdc_once, sounds):
-    directory = tmp_path_factory.mktemp("faults")
-    (directory / "in").mkdir()
-    ecdc = type(ecdc_once)(directory / "in", ecdc_once.env["HF_HOME"])
-    faults.make_inputs(ecdc, sounds)
-    return faults.Faults(ecdc, directory)
 
 
 @every_command

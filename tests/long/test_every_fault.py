@@ -6,17 +6,9 @@ import subprocess
 import pytest
 
 import faults
+from faults import bench  # noqa: F401, a fixture
 
 KILLS = 200
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory, ecdc_once, sounds):
-    directory = tmp_path_factory.mktemp("faults")
-    (directory / "in").mkdir()
-    ecdc = type(ecdc_once)(directory / "in", ecdc_once.env["HF_HOME"])
-    faults.make_inputs(ecdc, sounds)
-    return faults.Faults(ecdc, directory)
 
 
 @pytest.mark.parametrize("kind", faults.KINDS)
