@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { CACHE_LINE = 64 };
 
@@ -26,12 +27,26 @@ void *ecdc_realloc_array(void *old, size_t n, size_t size) {
     return realloc(old, bytes ? bytes : 1);
 }
 
+static void *alloc_aligned(size_t n, size_t alignment, size_t *bytes) {
+    if (!ecdc_mul_size(n ? n : 1, sizeof(float), bytes) || *bytes > SIZE_MAX - alignment)
+        return NULL;
+    *bytes = (*bytes + alignment - 1) / alignment * alignment;
+    return aligned_alloc(alignment, *bytes);
+}
+
 float *ecdc_alloc_floats(size_t n) {
     size_t bytes;
-    if (!ecdc_mul_size(n ? n : 1, sizeof(float), &bytes) || bytes > SIZE_MAX - CACHE_LINE)
-        return NULL;
-    bytes = (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
-    return aligned_alloc(CACHE_LINE, bytes);
+    return alloc_aligned(n, CACHE_LINE, &bytes);
+}
+
+float *ecdc_alloc_large_pages(size_t n) {
+    size_t bytes;
+    void *p = alloc_aligned(n, ECDC_LARGE_PAGE, &bytes);
+#ifdef MADV_HUGEPAGE
+    if (p && madvise(p, bytes, MADV_HUGEPAGE) == 0)
+        madvise(p, bytes, MADV_DONTNEED); /* small pages that the heap has from before would stay small */
+#endif
+    return p;
 }
 
 char *ecdc_strdup(const char *s) {

@@ -1,6 +1,7 @@
 /* Packing: from the checkpoint's tensors to the matrices that the kernels read. */
 #include "model/network.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,9 +21,24 @@ static void *keep(struct network *net, void *block) {
     return net->blocks[net->n_blocks++] = block;
 }
 
+/* Weights lie one behind the other in slabs of whole large pages (base/memory.h). */
 static float *keep_zeros(struct network *net, size_t n) {
-    float *p = keep(net, ecdc_alloc_floats(n));
-    return p ? memset(p, 0, n * sizeof *p) : NULL;
+    enum { LINE = 16, SLAB = ECDC_LARGE_PAGE / sizeof(float) };
+    if (n > SIZE_MAX / sizeof(float) - SLAB)
+        return NULL;
+    size_t used = (n + LINE - 1) / LINE * LINE;
+    if (used > net->slab_left) {
+        size_t size = (used + SLAB - 1) / SLAB * SLAB;
+        float *slab = keep(net, ecdc_alloc_large_pages(size));
+        if (!slab)
+            return NULL;
+        net->slab = slab;
+        net->slab_left = size;
+    }
+    float *p = net->slab;
+    net->slab += used;
+    net->slab_left -= used;
+    return memset(p, 0, n * sizeof *p);
 }
 
 static bool make_matrix(struct network *net, struct matrix *m, size_t k, size_t n, bool one_run) {

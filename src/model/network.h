@@ -51,6 +51,8 @@ struct network {
 
     void **blocks; /* every allocation above, for network_list_free */
     size_t n_blocks;
+    float *slab; /* what is left of the last block of weights, in floats */
+    size_t slab_left;
 };
 
 /* The packed part, made now if it is not there yet; it lives as long as the model. Thread-safe. For codebooks at least
