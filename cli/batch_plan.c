@@ -21,39 +21,39 @@
 /* ------------------------------------------------------------------------------------------- the settings --- */
 
 static void describe_features(const struct options *o, cJSON *json) {
-    cJSON_AddStringToObject(json, "mode", mode_name(o->mode));
+    json_put_string(json, "mode", mode_name(o->mode));
     ecdc_tr_grid grid; /* 1.5, 1.50 and 3/2 are the same */
     char tr[48] = "";
     if (ecdc_tr_grid_init(&grid, o->tr, 75, ECDC_ALIGN_EXACT, NULL) == ECDC_OK)
         snprintf(tr, sizeof tr, "%lld/%lld", (long long)grid.tr_num, (long long)grid.tr_den);
-    cJSON_AddStringToObject(json, "tr", tr);
-    cJSON_AddStringToObject(json, "alignment", alignment_name(o->alignment));
-    cJSON_AddStringToObject(json, "layout", layout_name(o->layout));
-    cJSON_AddStringToObject(json, "dtype", o->dtype ? o->dtype : "int64");
-    cJSON_AddStringToObject(json, "hrf", hrf_name(o->hrf));
+    json_put_string(json, "tr", tr);
+    json_put_string(json, "alignment", alignment_name(o->alignment));
+    json_put_string(json, "layout", layout_name(o->layout));
+    json_put_string(json, "dtype", o->dtype ? o->dtype : "int64");
+    json_put_string(json, "hrf", hrf_name(o->hrf));
     json_put_integer(json, "codebooks", o->codebooks);
     json_put_integer(json, "max_trs", o->max_trs);
-    cJSON_AddBoolToObject(json, "partial", o->partial);
-    cJSON_AddBoolToObject(json, "per_frame", o->per_frame);
+    json_put_bool(json, "partial", o->partial);
+    json_put_bool(json, "per_frame", o->per_frame);
 }
 
 static cJSON *describe(const struct batch *b) {
     const struct options *o = b->o;
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "task", b->task->name);
-    cJSON_AddStringToObject(json, "format", b->format);
+    json_put_string(json, "task", b->task->name);
+    json_put_string(json, "format", b->format);
     if (b->model) {
         ecdc_model_info info;
         ecdc_model_get_info(b->model, &info);
-        cJSON_AddStringToObject(json, "model", info.name);
-        cJSON_AddStringToObject(json, "sha256", ecdc_model_sha256(b->model));
+        json_put_string(json, "model", info.name);
+        json_put_string(json, "sha256", ecdc_model_sha256(b->model));
         json_put_number(json, "bandwidth", o->bandwidth_kbps);
-        cJSON_AddStringToObject(json, "precision", ecdc_precision_name(o->precision));
+        json_put_string(json, "precision", ecdc_precision_name(o->precision));
     }
     if (b->task == &command_features)
         describe_features(o, json);
     json_put_integer(json, "track", o->track);
-    cJSON_AddBoolToObject(json, "partial_input", o->partial_input);
+    json_put_bool(json, "partial_input", o->partial_input);
     return json;
 }
 

@@ -93,12 +93,12 @@ void network_profile_print(const struct network_profile *p, double peak) {
 void network_profile_to_json(const struct network_profile *p, double peak, cJSON *object) {
     struct line lines[MAX_LINES];
     int n = profile_lines(p, lines);
-    cJSON *array = cJSON_AddArrayToObject(object, p->name);
+    cJSON *array = json_put_list(object, p->name);
     for (int i = 0; i < n; i++) {
         const struct line *l = &lines[i];
         cJSON *item = cJSON_CreateObject();
-        cJSON_AddStringToObject(item, "layer", l->layer);
-        cJSON_AddStringToObject(item, "what", l->what);
+        json_put_string(item, "layer", l->layer);
+        json_put_string(item, "what", l->what);
         json_put_number(item, "ms_per_s", 1e3 * l->seconds / p->sound_s);
         json_put_number(item, "share_of_time", l->seconds / p->wall_s);
         json_put_number(item, "gflops", gflops(p, l));

@@ -215,9 +215,9 @@ static ecdc_status describe(struct autoencoder_run *r, cJSON **json, ecdc_error 
         static const char *const of_the_features[] = {"npy", "key", "autoencoder"};
         for (int i = 0; i < 3; i++)
             cJSON_DeleteItemFromObjectCaseSensitive(*json, of_the_features[i]);
-        cJSON *origin = cJSON_AddObjectToObject(*json, "autoencoder");
-        cJSON_AddStringToObject(origin, "path", r->model);
-        cJSON_AddStringToObject(origin, "sha256", hex);
+        cJSON *origin = json_put_object(*json, "autoencoder");
+        json_put_string(origin, "path", r->model);
+        json_put_string(origin, "sha256", hex);
     }
     return status;
 }
@@ -234,22 +234,22 @@ static ecdc_status finish(struct autoencoder_run *r, ecdc_error *err) {
     return status;
 }
 
-static void report(const struct autoencoder_run *r, double seconds) {
+static ecdc_status report(const struct autoencoder_run *r, double seconds, ecdc_error *err) {
     double right = r->n_codes ? (double)r->n_equal / (double)r->n_codes : 0;
     if (!r->o->json) {
         report_note(r->o, "%s: %" PRId64 " TRs, %.1f %% of the codes came back, in %.2f s", r->o->output, r->shape.dims[0], 100 * right,
                     seconds);
-        return;
+        return ECDC_OK;
     }
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "output", r->o->output);
+    json_put_string(json, "output", r->o->output);
     json_put_integer(json, "n_trs", r->shape.dims[0]);
     json_put_number(json, "codes_equal", right);
     json_put_integer(json, "bottleneck", r->info.bottleneck);
     json_put_integer(json, "parameters", (int64_t)r->info.n_parameters);
     json_put_number(json, "seconds_wall", seconds);
     json_put_number(json, "peak_rss_mb", peak_rss_mb());
-    json_print(json);
+    return json_print(json, err);
 }
 
 static void release(struct autoencoder_run *r) {
@@ -283,7 +283,7 @@ static int run_autoencoder(const struct options *o) {
     if (status == ECDC_OK)
         status = finish(&r, &err);
     if (status == ECDC_OK)
-        report(&r, now_s() - start_s);
+        status = report(&r, now_s() - start_s, &err);
     release(&r);
     return status == ECDC_OK ? EXIT_DONE : report_error(&err);
 }

@@ -35,17 +35,17 @@ static int choose_task(struct batch *b) {
     return encode ? EXIT_DONE : features_usage(o);
 }
 
-static void report(const struct batch *b, const struct batch_sum *sum, const char *table) {
+static ecdc_status report(const struct batch *b, const struct batch_sum *sum, const char *table, ecdc_error *err) {
     const struct options *o = b->o;
     if (!o->json) {
         report_note(o, "%s: %zu done, %zu kept, %zu failed; %.2f s of sound in %.2f s, %.0f x realtime; %s", o->output, sum->n_done,
                     sum->n_kept, sum->n_failed, sum->seconds_audio, sum->seconds_wall,
                     sum->seconds_wall > 0 ? sum->seconds_audio / sum->seconds_wall : 0, table);
-        return;
+        return ECDC_OK;
     }
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "output", o->output);
-    cJSON_AddStringToObject(json, "table", table);
+    json_put_string(json, "output", o->output);
+    json_put_string(json, "table", table);
     json_put_integer(json, "files", (int64_t)b->n);
     json_put_integer(json, "done", (int64_t)sum->n_done);
     json_put_integer(json, "kept", (int64_t)sum->n_kept);
@@ -53,7 +53,7 @@ static void report(const struct batch *b, const struct batch_sum *sum, const cha
     json_put_integer(json, "open", (int64_t)sum->n_open);
     json_put_integer(json, "jobs", sum->jobs);
     json_put_speed(json, sum->seconds_audio, sum->seconds_wall);
-    json_print(json);
+    return json_print(json, err);
 }
 
 /* From the list to the table; the status to exit with. */
@@ -71,8 +71,7 @@ static int run_list(struct batch *b) {
     if (status != ECDC_OK)
         return report_error(&err);
     char *table = batch_table_path(b->o);
-    report(b, &sum, table ? table : "");
-    int result = EXIT_DONE;
+    int result = report(b, &sum, table ? table : "", &err) == ECDC_OK ? EXIT_DONE : report_error(&err);
     if (sum.n_open) {
         ecdc_fail(&err, ECDC_E_STOPPED, "interrupted: %zu of %zu file(s) are open; the same command goes on", sum.n_open, b->n);
         result = report_error(&err);

@@ -171,7 +171,7 @@ static ecdc_status describe(struct bench *b, const struct options *o, ecdc_error
     return status == ECDC_OK ? network_profile_init(&b->decode, err) : status;
 }
 
-static void report(struct bench *b, const struct options *o) {
+static ecdc_status report(struct bench *b, const struct options *o, ecdc_error *err) {
     double encode_macs = architecture_multiply_adds(&b->encode.layers, b->encode.rate_hz) + b->encode.quantizer_macs;
     double decode_macs = architecture_multiply_adds(&b->decode.layers, b->decode.rate_hz);
     if (b->info.chunked) { /* chunks overlap: some seconds are computed twice */
@@ -197,12 +197,12 @@ static void report(struct bench *b, const struct options *o) {
             network_profile_print(&b->encode, peak * threads);
             network_profile_print(&b->decode, peak * threads);
         }
-        return;
+        return ECDC_OK;
     }
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "model", b->info.name);
-    cJSON_AddStringToObject(json, "precision", ecdc_precision_name(o->precision));
-    cJSON_AddStringToObject(json, "cpu", kernels_for(o->cpu, o->precision)->name);
+    json_put_string(json, "model", b->info.name);
+    json_put_string(json, "precision", ecdc_precision_name(o->precision));
+    json_put_string(json, "cpu", kernels_for(o->cpu, o->precision)->name);
     json_put_integer(json, "threads", threads);
     json_put_number(json, "bandwidth", o->bandwidth_kbps);
     json_put_integer(json, "codebooks", b->n_codebooks);
@@ -215,11 +215,11 @@ static void report(struct bench *b, const struct options *o) {
     json_put_number(json, "fma_peak_gflops", peak);
     json_put_number(json, "peak_rss_mb", peak_rss_mb());
     if (o->profile) {
-        cJSON *profile = cJSON_AddObjectToObject(json, "profile");
+        cJSON *profile = json_put_object(json, "profile");
         network_profile_to_json(&b->encode, peak * threads, profile);
         network_profile_to_json(&b->decode, peak * threads, profile);
     }
-    json_print(json);
+    return json_print(json, err);
 }
 
 static int run(const struct options *o) {
@@ -245,7 +245,7 @@ static int run(const struct options *o) {
     if (status == ECDC_OK)
         status = measure(b, o, &err);
     if (status == ECDC_OK)
-        report(b, o);
+        status = report(b, o, &err);
     if (b) {
         free(b->samples);
         free(b->codes);

@@ -93,12 +93,12 @@ static void print_text(const struct pair *p, const ecdc_metrics *m) {
            m->snr_db, m->si_sdr_db, m->lsd_db);
 }
 
-static void print_json(const struct pair *p, const ecdc_metrics *m) {
+static ecdc_status print_json(const struct pair *p, const ecdc_metrics *m, ecdc_error *err) {
     cJSON *json = cJSON_CreateObject();
     json_put_metrics(json, m);
     json_put_number(json, "seconds", (double)p->n_samples / p->rate);
     json_put_integer(json, "sample_rate", p->rate);
-    json_print(json);
+    return json_print(json, err);
 }
 
 static int run(const struct options *o) {
@@ -111,7 +111,10 @@ static int run(const struct options *o) {
     if (status == ECDC_OK) {
         if (isnan(metrics.stoi))
             report_note(o, "no STOI: less than 0.41 s of %s are speech (within 40 dB of its loudest frame)", o->arguments[0]);
-        (o->json ? print_json : print_text)(&p, &metrics);
+        if (o->json)
+            status = print_json(&p, &metrics, &err);
+        else
+            print_text(&p, &metrics);
     }
     comparison_free(p.comparison);
     stoi_stream_free(p.stoi);

@@ -49,10 +49,10 @@ static ecdc_status open_study(struct dataset_run *r, ecdc_error *err) {
 
 static cJSON *describe(const struct dataset_run *r) {
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "data", r->info.data);
-    cJSON_AddStringToObject(json, "cache", r->info.cache);
-    cJSON_AddStringToObject(json, "layout", r->info.layout);
-    cJSON_AddStringToObject(json, "film", r->info.film);
+    json_put_string(json, "data", r->info.data);
+    json_put_string(json, "cache", r->info.cache);
+    json_put_string(json, "layout", r->info.layout);
+    json_put_string(json, "film", r->info.film);
     json_put_number(json, "tr", r->info.tr_s);
     json_put_integer(json, "n_subjects", r->info.n_subjects);
     return json;
@@ -81,11 +81,11 @@ static const char *state_name(ecdc_part_state state) {
 
 static cJSON *describe_part(const char *name, const ecdc_part_info *part) {
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "name", name);
-    cJSON_AddStringToObject(json, "state", state_name(part->state));
-    cJSON_AddStringToObject(json, "path", part->path);
+    json_put_string(json, "name", name);
+    json_put_string(json, "state", state_name(part->state));
+    json_put_string(json, "path", part->path);
     if (part->state != ECDC_PART_FRESH)
-        cJSON_AddStringToObject(json, "why", part->why);
+        json_put_string(json, "why", part->why);
     if (part->n_trs)
         json_put_integer(json, "n_trs", part->n_trs);
     if (part->n_voxels)
@@ -94,7 +94,7 @@ static cJSON *describe_part(const char *name, const ecdc_part_info *part) {
 }
 
 static ecdc_status describe_parts(const struct dataset_run *r, cJSON *json, ecdc_error *err) {
-    cJSON *parts = cJSON_AddArrayToObject(json, "parts");
+    cJSON *parts = json_put_list(json, "parts");
     ecdc_status status = ECDC_OK;
     for (int64_t i = 0; status == ECDC_OK && i < r->info.n_subjects + 2; i++) {
         ecdc_part_info part;
@@ -129,9 +129,8 @@ static ecdc_status build(struct dataset_run *r, bool *good, ecdc_error *err) {
     json_put_number(json, "peak_rss_mb", peak_rss_mb());
     status = describe_parts(r, json, err);
     if (status == ECDC_OK)
-        json_print(json);
-    else
-        cJSON_Delete(json);
+        return json_print(json, err);
+    cJSON_Delete(json);
     return status;
 }
 
@@ -167,7 +166,7 @@ static ecdc_status check_step(const struct dataset_run *r, int64_t i, struct fin
     bool shorter = scan_trs < film_trs;
     f->good = f->good && !shorter;
     cJSON *step = cJSON_CreateObject();
-    cJSON_AddStringToObject(step, "subject", subject.label);
+    json_put_string(step, "subject", subject.label);
     json_put_integer(step, "scan_trs", scan_trs);
     json_put_integer(step, "film_trs", film_trs);
     json_append(f->steps, step);
@@ -179,7 +178,7 @@ static ecdc_status check_step(const struct dataset_run *r, int64_t i, struct fin
 
 static ecdc_status check(struct dataset_run *r, bool *good, ecdc_error *err) {
     cJSON *json = describe(r);
-    struct findings f = {.parts = cJSON_AddArrayToObject(json, "parts"), .steps = cJSON_AddArrayToObject(json, "out_of_step"), .good = true};
+    struct findings f = {.parts = json_put_list(json, "parts"), .steps = json_put_list(json, "out_of_step"), .good = true};
     ecdc_status status = ECDC_OK;
     for (int64_t i = 0; status == ECDC_OK && i < r->info.n_subjects + 2; i++)
         status = check_part(r, i, &f, err);
@@ -187,11 +186,10 @@ static ecdc_status check(struct dataset_run *r, bool *good, ecdc_error *err) {
         status = check_step(r, i, &f, err);
     *good = f.good;
     if (status == ECDC_OK && r->o->json) {
-        cJSON_AddBoolToObject(json, "good", f.good);
-        json_print(json);
-    } else {
-        cJSON_Delete(json);
+        json_put_bool(json, "good", f.good);
+        return json_print(json, err);
     }
+    cJSON_Delete(json);
     return status;
 }
 

@@ -29,29 +29,29 @@ static bool format_fits(const struct options *o, const char *format, const ecdc_
     return false;
 }
 
-static void report(const struct options *o, const ecdc_model *model, const struct encoded *result) {
+static ecdc_status report(const struct options *o, const ecdc_model *model, const struct encoded *result, ecdc_error *err) {
     ecdc_model_info info;
-    ecdc_error err;
     int n_codebooks = 0;
     ecdc_model_get_info(model, &info);
-    if (ecdc_model_codebooks(model, o->bandwidth_kbps, &n_codebooks, &err) != ECDC_OK)
-        return; /* has not failed before */
+    ecdc_status status = ecdc_model_codebooks(model, o->bandwidth_kbps, &n_codebooks, err);
+    if (status != ECDC_OK)
+        return status;
     double audio_s = (double)result->samples / result->sampling_rate_hz;
     const char *unit = info.chunked ? "chunks" : "frames";
     int64_t n = info.chunked ? ecdc_model_chunks(model, result->samples) : ecdc_model_frames(model, result->samples);
     if (!o->json) {
         report_note(o, "%s: %lld %s x %d codebooks, %.2f s of sound in %.2f s", o->output, (long long)n, unit, n_codebooks,
                     audio_s, result->seconds_wall);
-        return;
+        return ECDC_OK;
     }
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "output", o->output);
+    json_put_string(json, "output", o->output);
     json_put_integer(json, "samples", result->samples);
     json_put_integer(json, unit, n);
     json_put_integer(json, "codebooks", n_codebooks);
-    cJSON_AddBoolToObject(json, "partial", *result->broken_off != 0);
+    json_put_bool(json, "partial", *result->broken_off != 0);
     json_put_speed(json, audio_s, result->seconds_wall);
-    json_print(json);
+    return json_print(json, err);
 }
 
 int encode_model(const struct options *o, const char *format, ecdc_model **model) {
@@ -99,10 +99,10 @@ static int run(const struct options *o) {
     if (status == EXIT_DONE) {
         ecdc_status encoded = encode_file(o, format, model, &listener.listener, &result, &err);
         input_listener_end(&listener);
+        if (encoded == ECDC_OK)
+            encoded = report(o, model, &result, &err);
         if (encoded != ECDC_OK)
             status = report_error(&err);
-        else
-            report(o, model, &result);
     }
     ecdc_model_close(model);
     return status;

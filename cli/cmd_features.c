@@ -52,7 +52,7 @@ ecdc_features_settings features_settings(const struct options *o, const ecdc_lis
     return s;
 }
 
-static void report(const struct options *o, const ecdc_features_result *r) {
+static ecdc_status report(const struct options *o, const ecdc_features_result *r, ecdc_error *err) {
     double audio_s = (double)r->samples / r->sampling_rate_hz;
     static const char *const units[] = {"codebooks", "mels", "dimensions"}; /* in the order of ecdc_mode */
     static const char *const names[] = {"n_codebooks", "n_mels", "dimension"};
@@ -62,17 +62,17 @@ static void report(const struct options *o, const ecdc_features_result *r) {
             snprintf(frames, sizeof frames, " x %" PRId64 " frames", r->row[1]);
         report_note(o, "%s: %" PRId64 " TRs x %" PRId64 " %s%s, %.2f s of sound in %.2f s", o->output, r->n_trs, r->row[0],
                     units[o->mode], frames, audio_s, r->seconds_wall);
-        return;
+        return ECDC_OK;
     }
     cJSON *json = cJSON_CreateObject();
     json_put_integer(json, names[o->mode], r->row[0]);
     json_put_integer(json, "frames_per_tr", r->row[1]);
     if (o->mode == ECDC_MODE_MEL)
         json_put_number(json, "ref", r->mel_ref);
-    cJSON_AddStringToObject(json, "output", o->output);
+    json_put_string(json, "output", o->output);
     json_put_integer(json, "n_trs", r->n_trs);
     json_put_speed(json, audio_s, r->seconds_wall);
-    json_print(json);
+    return json_print(json, err);
 }
 
 int features_usage(const struct options *o) {
@@ -111,10 +111,10 @@ static int run(const struct options *o) {
     if (status == EXIT_DONE) {
         ecdc_status written = ecdc_write_features(model, o->arguments[0], o->output, &settings, &result, &err);
         input_listener_end(&listener);
+        if (written == ECDC_OK)
+            written = report(o, &result, &err);
         if (written != ECDC_OK)
             status = report_error(&err);
-        else
-            report(o, &result);
     }
     ecdc_model_close(model);
     return status;

@@ -53,10 +53,10 @@ ecdc_status scan_work_end(struct scan_work *w, ecdc_status status, ecdc_error *e
 }
 
 static void describe_votes(char *const *paths, const ecdc_mask_vote *votes, int n, cJSON *json) {
-    cJSON *subjects = cJSON_AddArrayToObject(json, "subjects");
+    cJSON *subjects = json_put_list(json, "subjects");
     for (int i = 0; i < n; i++) {
         cJSON *subject = cJSON_CreateObject();
-        cJSON_AddStringToObject(subject, "path", paths[i]);
+        json_put_string(subject, "path", paths[i]);
         json_put_integer(subject, "n_trs", votes[i].n_trs);
         json_put_number(subject, "threshold", votes[i].threshold);
         json_put_integer(subject, "n_voxels", votes[i].n_voxels);
@@ -66,8 +66,8 @@ static void describe_votes(char *const *paths, const ecdc_mask_vote *votes, int 
     }
 }
 
-static void report_mask(const struct options *o, const ecdc_mask *mask, char *const *paths, const ecdc_mask_vote *votes, int n,
-                        double seconds) {
+static ecdc_status report_mask(const struct options *o, const ecdc_mask *mask, char *const *paths, const ecdc_mask_vote *votes, int n,
+                        double seconds, ecdc_error *err) {
     for (int i = 0; i < n; i++)
         if (votes[i].n_not_finite > 0)
             report_note(o, "%s: %" PRId64 " voxels have numbers that are not finite (NaN or infinite): they have no vote", paths[i],
@@ -75,17 +75,17 @@ static void report_mask(const struct options *o, const ecdc_mask *mask, char *co
     if (!o->json) {
         report_note(o, "%s: %" PRId64 " voxels, shared by %d of %d scans or more, in %.2f s", o->output, ecdc_mask_voxels(mask),
                     (n + 1) / 2, n, seconds);
-        return;
+        return ECDC_OK;
     }
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "output", o->output);
+    json_put_string(json, "output", o->output);
     json_put_integer(json, "n_voxels", ecdc_mask_voxels(mask));
     json_put_integer(json, "n_subjects", n);
     json_put_integer(json, "n_subjects_needed", (n + 1) / 2);
     describe_votes(paths, votes, n, json);
     json_put_number(json, "seconds_wall", seconds);
     json_put_number(json, "peak_rss_mb", peak_rss_mb());
-    json_print(json);
+    return json_print(json, err);
 }
 
 static int make_mask(const struct options *o) {
@@ -110,7 +110,7 @@ static int make_mask(const struct options *o) {
     if (status == ECDC_OK)
         status = ecdc_mask_save(mask, o->output, o->overwrite, &err);
     if (status == ECDC_OK)
-        report_mask(o, mask, paths, votes, n, now_s() - start_s);
+        status = report_mask(o, mask, paths, votes, n, now_s() - start_s, &err);
     ecdc_mask_free(mask);
     free(votes);
     return status == ECDC_OK ? EXIT_DONE : report_error(&err);

@@ -33,7 +33,11 @@ static void print_item(const cJSON *object) {
 }
 
 /* Prints a JSON object's members one per line, for people. */
-static void print_plain(const cJSON *object) {
+static ecdc_status print_plain(const cJSON *object, ecdc_error *err) {
+    char *whole = cJSON_PrintUnformatted(object);
+    cJSON_free(whole);
+    if (!whole) /* spoilt, see json_put.h */
+        return ecdc_fail_memory(err, "the description");
     const cJSON *item;
     cJSON_ArrayForEach(item, object) {
         if (cJSON_IsObject(item->child)) {
@@ -49,11 +53,12 @@ static void print_plain(const cJSON *object) {
         printf("%-14s %s\n", item->string, plain ? plain : text ? text : "");
         cJSON_free(text);
     }
+    return ECDC_OK;
 }
 
 static ecdc_status describe_tracks(const ecdc_reader *reader, const ecdc_reader_info *info, cJSON *json, ecdc_error *err) {
     json_put_integer(json, "track", info->track);
-    cJSON *tracks = cJSON_AddArrayToObject(json, "tracks");
+    cJSON *tracks = json_put_list(json, "tracks");
     for (int i = 0; i < info->n_tracks; i++) {
         ecdc_track_info track;
         ecdc_status status = ecdc_reader_get_track(reader, i, &track, err);
@@ -62,12 +67,12 @@ static ecdc_status describe_tracks(const ecdc_reader *reader, const ecdc_reader_
         cJSON *item = cJSON_CreateObject();
         json_put_integer(item, "track", i);
         json_put_integer(item, "stream", track.stream);
-        cJSON_AddStringToObject(item, "codec", track.codec);
-        cJSON_AddStringToObject(item, "language", track.language);
-        cJSON_AddStringToObject(item, "title", track.title);
+        json_put_string(item, "codec", track.codec);
+        json_put_string(item, "language", track.language);
+        json_put_string(item, "title", track.title);
         json_put_integer(item, "sample_rate", track.rate_hz);
         json_put_integer(item, "channels", track.channels);
-        cJSON_AddBoolToObject(item, "default", track.is_default);
+        json_put_bool(item, "default", track.is_default);
         json_append(tracks, item);
     }
     return ECDC_OK;
@@ -90,7 +95,7 @@ static ecdc_status describe_audio(const struct options *o, cJSON *json, ecdc_err
     if (status == ECDC_OK)
         status = ecdc_tr_grid_init(&grid, o->tr, 75, ECDC_ALIGN_EXACT, err);
     if (status == ECDC_OK) {
-        cJSON_AddStringToObject(json, "kind", "audio");
+        json_put_string(json, "kind", "audio");
         json_put_integer(json, "sample_rate", info.source_rate_hz);
         json_put_integer(json, "channels", info.source_channels);
         json_put_integer(json, "samples", info.samples);
@@ -98,7 +103,7 @@ static ecdc_status describe_audio(const struct options *o, cJSON *json, ecdc_err
         json_put_integer(json, "n_trs", ecdc_tr_grid_count(&grid, info.samples, info.source_rate_hz, 0));
         json_put_number(json, "tr", grid.tr_s);
         json_put_number(json, "audio_start", info.audio_start_s);
-        cJSON_AddBoolToObject(json, "partial", info.broken_off != NULL);
+        json_put_bool(json, "partial", info.broken_off != NULL);
         note_broken_off(o, &info);
         status = describe_tracks(reader, &info, json, err);
     }
@@ -113,12 +118,12 @@ static ecdc_status describe_ecdc(const struct options *o, cJSON *json, ecdc_erro
     if (status != ECDC_OK)
         return status;
     const struct container_header *header = container_header_of(reader);
-    cJSON_AddStringToObject(json, "kind", "ecdc");
-    cJSON_AddStringToObject(json, "model", header->model);
-    cJSON_AddStringToObject(json, "sha", header->sha);
+    json_put_string(json, "kind", "ecdc");
+    json_put_string(json, "model", header->model);
+    json_put_string(json, "sha", header->sha);
     json_put_integer(json, "samples", header->samples);
     json_put_integer(json, "codebooks", header->codebooks);
-    cJSON_AddBoolToObject(json, "lm", header->lm);
+    json_put_bool(json, "lm", header->lm);
     container_close(reader);
     return ECDC_OK;
 }
@@ -129,12 +134,12 @@ static ecdc_status describe_npy(const struct options *o, cJSON *json, ecdc_error
     if (status != ECDC_OK)
         return status;
     const struct npy_shape *shape = npy_shape_of(reader);
-    cJSON_AddStringToObject(json, "kind", "npy");
-    cJSON_AddStringToObject(json, "dtype", npy_dtype_name(shape->dtype));
-    cJSON *dims = cJSON_AddArrayToObject(json, "shape");
+    json_put_string(json, "kind", "npy");
+    json_put_string(json, "dtype", npy_dtype_name(shape->dtype));
+    cJSON *dims = json_put_list(json, "shape");
     for (int i = 0; i < shape->n_dims; i++)
         json_append(dims, cJSON_CreateNumber((double)shape->dims[i]));
-    cJSON_AddBoolToObject(json, "fortran_order", shape->fortran_order);
+    json_put_bool(json, "fortran_order", shape->fortran_order);
     npy_close(reader);
     return ECDC_OK;
 }
@@ -145,7 +150,7 @@ static ecdc_status describe_npz(const struct options *o, cJSON *json, ecdc_error
     if (status != ECDC_OK)
         return status;
     const struct npz_header *header = npz_header_of(reader);
-    cJSON_AddStringToObject(json, "kind", "npz");
+    json_put_string(json, "kind", "npz");
     json_put_integer(json, "samples", header->audio_length);
     json_put_integer(json, "chunks", header->chunks);
     json_put_integer(json, "codebooks", header->codebooks);
@@ -163,14 +168,14 @@ static ecdc_status describe_nifti(const struct options *o, cJSON *json, ecdc_err
     ecdc_nifti_get_info(nifti, &info);
     const ecdc_nifti_space *space = &info.space;
     const double shape[] = {(double)space->x, (double)space->y, (double)space->z, (double)info.n_trs};
-    cJSON_AddStringToObject(json, "kind", "nifti");
+    json_put_string(json, "kind", "nifti");
     json_put_item(json, "shape", cJSON_CreateDoubleArray(shape, info.n_dims));
     json_put_integer(json, "n_trs", info.n_trs);
     json_put_number(json, "tr", info.tr_s);
-    cJSON_AddStringToObject(json, "dtype", info.type_name);
+    json_put_string(json, "dtype", info.type_name);
     json_put_number(json, "slope", info.slope);
     json_put_number(json, "intercept", info.intercept);
-    cJSON *affine = cJSON_AddArrayToObject(json, "affine");
+    cJSON *affine = json_put_list(json, "affine");
     for (int row = 0; row < 4; row++)
         json_append(affine, cJSON_CreateDoubleArray(space->affine + 4 * row, 4));
     ecdc_nifti_close(nifti);
@@ -184,9 +189,9 @@ static ecdc_status describe_model(const struct options *o, cJSON *json, ecdc_err
         return status;
     ecdc_model_info info;
     ecdc_model_get_info(model, &info);
-    cJSON_AddStringToObject(json, "kind", "model");
-    cJSON_AddStringToObject(json, "name", info.name);
-    cJSON_AddStringToObject(json, "origin", info.origin);
+    json_put_string(json, "kind", "model");
+    json_put_string(json, "name", info.name);
+    json_put_string(json, "origin", info.origin);
     json_put_integer(json, "sampling_rate", info.sampling_rate_hz);
     json_put_integer(json, "channels", info.channels);
     json_put_integer(json, "frame_rate", info.frame_rate_hz);
@@ -195,7 +200,7 @@ static ecdc_status describe_model(const struct options *o, cJSON *json, ecdc_err
         json_put_integer(json, "chunk_stride", info.chunk_stride);
         json_put_integer(json, "chunk_frames", info.chunk_frames);
     }
-    cJSON *bandwidths = cJSON_AddArrayToObject(json, "bandwidths");
+    cJSON *bandwidths = json_put_list(json, "bandwidths");
     for (int i = 0; i < info.n_bandwidths; i++)
         json_append(bandwidths, cJSON_CreateNumber(info.bandwidths_kbps[i]));
     json_put_integer(json, "codebooks", info.n_codebooks);
@@ -203,7 +208,7 @@ static ecdc_status describe_model(const struct options *o, cJSON *json, ecdc_err
     json_put_integer(json, "parameters", (int64_t)info.n_parameters);
     const char *hex;
     status = model_sha256(model, &hex, err);
-    cJSON_AddStringToObject(json, "sha256", hex);
+    json_put_string(json, "sha256", hex);
     ecdc_model_close(model);
     return status;
 }
@@ -244,13 +249,11 @@ static int run(const struct options *o) {
         cJSON_Delete(json);
         return report_error(&err);
     }
-    if (o->json) {
-        json_print(json);
-    } else {
-        print_plain(json);
-        cJSON_Delete(json);
-    }
-    return EXIT_DONE;
+    if (o->json)
+        return json_print(json, &err) == ECDC_OK ? EXIT_DONE : report_error(&err);
+    status = print_plain(json, &err);
+    cJSON_Delete(json);
+    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
 }
 
 const struct command command_info = {

@@ -20,26 +20,27 @@ static int list(const struct options *o) {
     if (hub_cache_list(&cached, &n, &err) != ECDC_OK)
         return report_error(&err);
     struct embedded_model embedded = embedded_model();
+    ecdc_status status = ECDC_OK;
     if (o->json) {
-        cJSON *json = cJSON_CreateObject(), *models = cJSON_AddArrayToObject(json, "models");
+        cJSON *json = cJSON_CreateObject(), *models = json_put_list(json, "models");
         cJSON *m = cJSON_CreateObject();
-        cJSON_AddStringToObject(m, "name", "default");
-        cJSON_AddStringToObject(m, "model", EMBEDDED_NAME);
-        cJSON_AddStringToObject(m, "where", "embedded");
+        json_put_string(m, "name", "default");
+        json_put_string(m, "model", EMBEDDED_NAME);
+        json_put_string(m, "where", "embedded");
         json_put_integer(m, "bytes", (int64_t)embedded.n_weights);
-        cJSON_AddBoolToObject(m, "complete", true);
+        json_put_bool(m, "complete", true);
         json_append(models, m);
         for (size_t i = 0; i < n; i++) {
             m = cJSON_CreateObject();
-            cJSON_AddStringToObject(m, "name", cached[i].name);
-            cJSON_AddStringToObject(m, "revision", cached[i].revision);
-            cJSON_AddStringToObject(m, "commit", cached[i].commit);
-            cJSON_AddStringToObject(m, "where", cached[i].path);
+            json_put_string(m, "name", cached[i].name);
+            json_put_string(m, "revision", cached[i].revision);
+            json_put_string(m, "commit", cached[i].commit);
+            json_put_string(m, "where", cached[i].path);
             json_put_integer(m, "bytes", (int64_t)cached[i].n_bytes);
-            cJSON_AddBoolToObject(m, "complete", cached[i].complete);
+            json_put_bool(m, "complete", cached[i].complete);
             json_append(models, m);
         }
-        json_print(json);
+        status = json_print(json, &err);
     } else {
         printf("%-28s %-8s %7.1f MB  embedded (%s)\n", "default", "", (double)embedded.n_weights / 1e6, EMBEDDED_NAME);
         for (size_t i = 0; i < n; i++)
@@ -49,23 +50,22 @@ static int list(const struct options *o) {
         printf("%-28s %-8s %7s     generated, for measuring speed\n", "random:encodec_24khz", "", "");
     }
     hub_cache_list_free(cached, n);
-    return EXIT_DONE;
+    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
 }
 
 static int path(const struct options *o) {
-    ecdc_model *model;
+    ecdc_model *model = NULL;
     ecdc_error err;
-    if (ecdc_model_open(o->arguments[1], &model, &err) != ECDC_OK)
-        return report_error(&err);
-    if (o->json) {
+    ecdc_status status = ecdc_model_open(o->arguments[1], &model, &err);
+    if (status == ECDC_OK && o->json) {
         cJSON *json = cJSON_CreateObject();
-        cJSON_AddStringToObject(json, "path", model->origin);
-        json_print(json);
-    } else {
+        json_put_string(json, "path", model->origin);
+        status = json_print(json, &err);
+    } else if (status == ECDC_OK) {
         puts(model->origin);
     }
     ecdc_model_close(model);
-    return EXIT_DONE;
+    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
 }
 
 static int fetch(const struct options *o) {
@@ -75,20 +75,21 @@ static int fetch(const struct options *o) {
     ecdc_error err;
     if (model_fetch(o, name, &fetched, &err) != ECDC_OK || hub_cache_find(name, &directory, &err) != ECDC_OK)
         return report_error(&err);
+    ecdc_status status = ECDC_OK;
     if (o->json) {
         cJSON *json = cJSON_CreateObject();
-        cJSON_AddStringToObject(json, "name", name);
-        cJSON_AddStringToObject(json, "path", directory);
-        cJSON_AddStringToObject(json, "commit", strrchr(directory, '/') + 1);
+        json_put_string(json, "name", name);
+        json_put_string(json, "path", directory);
+        json_put_string(json, "commit", strrchr(directory, '/') + 1);
         json_put_integer(json, "downloaded_bytes", (int64_t)fetched.n_bytes);
-        json_print(json);
+        status = json_print(json, &err);
     } else if (fetched.downloaded) {
         report_note(o, "%s: complete after %.1f s", name, fetched.seconds);
     } else {
         report_note(o, "%s is here already: %s", name, directory);
     }
     free(directory);
-    return EXIT_DONE;
+    return status == ECDC_OK ? EXIT_DONE : report_error(&err);
 }
 
 static int convert(const struct options *o) {
@@ -106,11 +107,11 @@ static int convert(const struct options *o) {
         status = model_dir_write(model, o->arguments[2], format, o->dtype ? dtype : DTYPE_UNKNOWN, o->overwrite, &written, &err);
         if (status == ECDC_OK && o->json) {
             cJSON *json = cJSON_CreateObject();
-            cJSON_AddStringToObject(json, "output", o->arguments[2]);
-            cJSON_AddStringToObject(json, "file", written.file);
+            json_put_string(json, "output", o->arguments[2]);
+            json_put_string(json, "file", written.file);
             json_put_integer(json, "bytes", (int64_t)written.n_bytes);
-            cJSON_AddStringToObject(json, "sha256", written.sha256);
-            json_print(json);
+            json_put_string(json, "sha256", written.sha256);
+            status = json_print(json, &err);
         } else if (status == ECDC_OK)
             report_note(o, "%s: config.json and %s (%.1f MB)", o->arguments[2], written.file, (double)written.n_bytes / 1e6);
         ecdc_model_close(model);

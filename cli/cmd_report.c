@@ -47,9 +47,9 @@ static ecdc_report_settings report_settings(const struct options *o, const char 
     return s;
 }
 
-static void print_json(const struct options *o, const ecdc_report_result *r, double wall_s) {
+static ecdc_status print_json(const struct options *o, const ecdc_report_result *r, double wall_s, ecdc_error *err) {
     cJSON *json = cJSON_CreateObject(), *list = cJSON_CreateArray();
-    cJSON_AddStringToObject(json, "output", o->output);
+    json_put_string(json, "output", o->output);
     json_put_integer(json, "bytes", (int64_t)r->n_bytes);
     json_put_integer(json, "samples", r->n_samples);
     json_put_integer(json, "n_trs", r->n_trs);
@@ -60,12 +60,12 @@ static void print_json(const struct options *o, const ecdc_report_result *r, dou
         json_append(list, one);
     }
     json_put_item(json, "bandwidths", list);
-    cJSON_AddBoolToObject(json, "partial", *r->broken_off != 0);
+    json_put_bool(json, "partial", *r->broken_off != 0);
     json_put_speed(json, (double)r->n_samples / r->sampling_rate_hz, wall_s);
-    json_print(json);
+    return json_print(json, err);
 }
 
-static void report(const struct options *o, const ecdc_report_result *r, double wall_s) {
+static ecdc_status report(const struct options *o, const ecdc_report_result *r, double wall_s, ecdc_error *err) {
     ecdc_reader_info input = r->input;
     input.broken_off = *r->broken_off ? r->broken_off : NULL;
     struct input_listener listener;
@@ -73,10 +73,10 @@ static void report(const struct options *o, const ecdc_report_result *r, double 
     struct sound_in in = input_of(o, 0, &listener.listener);
     sound_in_note_repairs(&in, &input);
     if (o->json)
-        print_json(o, r, wall_s);
-    else
-        report_note(o, "%s: %lld TRs, %.2f s of sound in %.2f s, %.1f MB", o->output, (long long)r->n_trs,
-                    (double)r->n_samples / r->sampling_rate_hz, wall_s, (double)r->n_bytes / 1e6);
+        return print_json(o, r, wall_s, err);
+    report_note(o, "%s: %lld TRs, %.2f s of sound in %.2f s, %.1f MB", o->output, (long long)r->n_trs,
+                (double)r->n_samples / r->sampling_rate_hz, wall_s, (double)r->n_bytes / 1e6);
+    return ECDC_OK;
 }
 
 /* A failure in the words of the command: damaged input can be used up to the damage. */
@@ -108,7 +108,7 @@ static int run(const struct options *o) {
             status = explain(o, status, &err);
     }
     if (status == ECDC_OK)
-        report(o, &result, now_s() - start_s);
+        status = report(o, &result, now_s() - start_s, &err);
     ecdc_model_close(model);
     return status == ECDC_OK ? EXIT_DONE : report_error(&err);
 }

@@ -91,7 +91,7 @@ static void describe_series(const struct extract *e, cJSON *json) {
     json_put_integer(json, "n_trs", e->report.n_trs);
     json_put_integer(json, "n_voxels", (int64_t)e->n_voxels);
     json_put_number(json, "tr", info->tr_s);
-    cJSON_AddBoolToObject(json, "zscore", e->o->zscore);
+    json_put_bool(json, "zscore", e->o->zscore);
     json_put_integer(json, "n_constant", e->report.n_constant);
     json_put_integer(json, "n_not_finite", e->report.n_not_finite);
     json_put_integer(json, "n_voxels_not_finite", e->report.n_voxels_not_finite);
@@ -100,30 +100,30 @@ static void describe_series(const struct extract *e, cJSON *json) {
 static void describe_input(const struct extract *e, cJSON *json) {
     const ecdc_nifti_info *info = &e->info;
     const ecdc_nifti_space *space = &info->space;
-    cJSON *input = cJSON_AddObjectToObject(json, "input");
+    cJSON *input = json_put_object(json, "input");
     struct stat s;
-    cJSON_AddStringToObject(input, "path", info->path);
+    json_put_string(input, "path", info->path);
     if (stat(info->path, &s) == 0) {
         json_put_integer(input, "size", s.st_size);
         json_put_integer(input, "mtime", s.st_mtime);
     }
-    cJSON_AddStringToObject(input, "dtype", info->type_name);
+    json_put_string(input, "dtype", info->type_name);
     json_put_integer(input, "n_trs", info->n_trs);
-    cJSON_AddStringToObject(json, "mask", e->o->mask);
+    json_put_string(json, "mask", e->o->mask);
     const double shape[] = {(double)space->x, (double)space->y, (double)space->z};
     json_put_item(json, "shape", cJSON_CreateDoubleArray(shape, 3));
-    cJSON *affine = cJSON_AddArrayToObject(json, "affine");
+    cJSON *affine = json_put_list(json, "affine");
     for (int row = 0; row < 4; row++)
         json_append(affine, cJSON_CreateDoubleArray(space->affine + 4 * row, 4));
 }
 
 static ecdc_status write_description(struct extract *e, ecdc_error *err) {
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "version", ecdc_version());
-    cJSON_AddStringToObject(json, "mode", "fmri");
+    json_put_string(json, "version", ecdc_version());
+    json_put_string(json, "mode", "fmri");
     describe_input(e, json);
     describe_series(e, json);
-    cJSON *npy = cJSON_AddObjectToObject(json, "npy"); /* no SHA-256: it would cost a tenth of the whole work */
+    cJSON *npy = json_put_object(json, "npy"); /* no SHA-256: it would cost a tenth of the whole work */
     json_put_integer(npy, "bytes", (int64_t)output_size(e->npy));
     ecdc_status status = output_write_json(e->json, json, err);
     cJSON_Delete(json);
@@ -146,7 +146,7 @@ static ecdc_status extract(struct extract *e, ecdc_error *err) {
     return status == ECDC_OK ? output_commit_all(order, 3, err) : status;
 }
 
-static void report(const struct extract *e) {
+static ecdc_status report(const struct extract *e, ecdc_error *err) {
     const struct options *o = e->o;
     double seconds = now_s() - e->start_s;
     if (e->report.n_not_finite > 0)
@@ -157,14 +157,14 @@ static void report(const struct extract *e) {
                     o->zscore ? "; their z-scores are 0" : "");
     if (!o->json) {
         report_note(o, "%s: %" PRId64 " TRs x %zu voxels in %.2f s", o->output, e->report.n_trs, e->n_voxels, seconds);
-        return;
+        return ECDC_OK;
     }
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "output", o->output);
+    json_put_string(json, "output", o->output);
     describe_series(e, json);
     json_put_number(json, "seconds_wall", seconds);
     json_put_number(json, "peak_rss_mb", peak_rss_mb());
-    json_print(json);
+    return json_print(json, err);
 }
 
 int fmri_extract(const struct options *o) {
@@ -174,7 +174,7 @@ int fmri_extract(const struct options *o) {
         return report_usage("fmri extract: -o %s: a name that ends in .npy is needed", o->output);
     ecdc_status status = extract(&e, &err);
     if (status == ECDC_OK)
-        report(&e);
+        status = report(&e, &err);
     output_discard(e.npy);
     output_discard(e.coordinates);
     output_discard(e.json);

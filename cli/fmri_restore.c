@@ -106,20 +106,20 @@ static ecdc_status restore(struct restore *r, ecdc_error *err) {
     return status == ECDC_OK ? write_volumes(r, err) : status;
 }
 
-static void report(const struct restore *r, double seconds) {
+static ecdc_status report(const struct restore *r, double seconds, ecdc_error *err) {
     const struct options *o = r->o;
     if (!o->json) {
         report_note(o, "%s: %" PRId64 " volumes in %.2f s", o->output, r->settings.n_trs ? r->settings.n_trs : 1, seconds);
-        return;
+        return ECDC_OK;
     }
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "output", o->output);
+    json_put_string(json, "output", o->output);
     json_put_integer(json, "n_trs", r->settings.n_trs ? r->settings.n_trs : 1);
     json_put_integer(json, "n_voxels", ecdc_mask_voxels(r->mask));
     json_put_number(json, "tr", r->settings.tr_s);
     json_put_number(json, "seconds_wall", seconds);
     json_put_number(json, "peak_rss_mb", peak_rss_mb());
-    json_print(json);
+    return json_print(json, err);
 }
 
 int fmri_restore(const struct options *o) {
@@ -128,7 +128,7 @@ int fmri_restore(const struct options *o) {
     double start_s = now_s();
     ecdc_status status = restore(&r, &err);
     if (status == ECDC_OK)
-        report(&r, now_s() - start_s);
+        status = report(&r, now_s() - start_s, &err);
     npy_close(r.npy);
     ecdc_mask_free(r.mask);
     ecdc_nifti_writer_free(r.writer);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/status.h"
 #include "cli.h"
 
 void json_put_metrics(cJSON *object, const ecdc_metrics *m) {
@@ -19,12 +20,12 @@ void json_put_speed(cJSON *object, double seconds_audio, double seconds_wall) {
     json_put_number(object, "peak_rss_mb", peak_rss_mb());
 }
 
-void json_print(cJSON *object) {
+ecdc_status json_print(cJSON *object, ecdc_error *err) {
     char *text = cJSON_Print(object);
     if (text)
         puts(text);
-    else
-        fputs("ecdc: out of memory for the JSON object\n", stderr);
+    ecdc_status status = text ? ECDC_OK : ecdc_fail_memory(err, "what --json prints");
     cJSON_free(text);
     cJSON_Delete(object);
+    return status;
 }

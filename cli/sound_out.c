@@ -32,7 +32,7 @@ static ecdc_status run_pass(struct sound_out *s, const char *what, sound_pass *p
     return status;
 }
 
-static void report(const struct sound_out *s) {
+static ecdc_status report(const struct sound_out *s, ecdc_error *err) {
     double audio_s = (double)s->written / s->rate, wall_s = now_s() - s->start_s;
     int64_t clipped = wav_clipped(s->wav);
     if (clipped)
@@ -40,7 +40,7 @@ static void report(const struct sound_out *s) {
                     s->o->output, (long long)clipped, (long long)s->written * s->channels, (double)s->peak);
     if (s->o->json) {
         cJSON *json = cJSON_CreateObject();
-        cJSON_AddStringToObject(json, "output", s->o->output);
+        json_put_string(json, "output", s->o->output);
         json_put_integer(json, "samples", s->written);
         json_put_integer(json, "sampling_rate", s->rate);
         json_put_integer(json, "channels", s->channels);
@@ -48,10 +48,10 @@ static void report(const struct sound_out *s) {
         json_put_number(json, "peak", (double)s->peak);
         json_put_number(json, "gain", (double)s->gain);
         json_put_speed(json, audio_s, wall_s);
-        json_print(json);
-    } else {
-        report_note(s->o, "%s: %.2f s of sound in %.2f s", s->o->output, audio_s, wall_s);
+        return json_print(json, err);
     }
+    report_note(s->o, "%s: %.2f s of sound in %.2f s", s->o->output, audio_s, wall_s);
+    return ECDC_OK;
 }
 
 ecdc_status sound_out_make(struct sound_out *s, sound_pass *pass, void *context, ecdc_error *err) {
@@ -73,7 +73,7 @@ ecdc_status sound_out_make(struct sound_out *s, sound_pass *pass, void *context,
         status = output_commit(output, err);
     }
     if (status == ECDC_OK)
-        report(s);
+        status = report(s, err);
     return status;
 }
 

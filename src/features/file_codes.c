@@ -83,21 +83,21 @@ static ecdc_status write_last_rows(struct features_run *f, ecdc_error *err) {
 static cJSON *description(const struct features_run *f) {
     const ecdc_row_shape *shape = &f->shape;
     cJSON *json = features_out_describe(&f->out, &shape->grid, &f->result);
-    cJSON *model = cJSON_AddObjectToObject(json, "model");
-    cJSON_AddStringToObject(model, "name", f->info.name);
-    cJSON_AddStringToObject(model, "sha256", ecdc_model_sha256(f->job->model));
+    cJSON *model = json_put_object(json, "model");
+    json_put_string(model, "name", f->info.name);
+    json_put_string(model, "sha256", ecdc_model_sha256(f->job->model));
     if (f->s->mode == ECDC_MODE_LATENT) {
-        cJSON_AddBoolToObject(json, "per_frame", f->s->per_frame);
+        json_put_bool(json, "per_frame", f->s->per_frame);
         json_put_integer(json, "dimension", f->info.dimension);
     } else {
-        cJSON_AddStringToObject(json, "layout", layout_name(f->s->layout));
+        json_put_string(json, "layout", layout_name(f->s->layout));
         json_put_integer(json, "row_codebooks", shape->row_codebooks);
     }
     json_put_number(json, "bandwidth", f->s->bandwidth_kbps);
     json_put_integer(json, "n_codebooks", shape->n_codebooks);
     json_put_integer(json, "frames_per_tr", shape->grid.frames_per_tr);
     json_put_integer(json, "frame_rate", f->info.frame_rate_hz);
-    cJSON_AddStringToObject(json, "precision", ecdc_precision_name(f->s->precision));
+    json_put_string(json, "precision", ecdc_precision_name(f->s->precision));
     return json;
 }
 

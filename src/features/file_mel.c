@@ -147,7 +147,7 @@ static cJSON *description(const struct mel_run *f) {
     cJSON *json = features_out_describe(&f->out, &f->rows.grid.samples, &f->result);
     json_put_integer(json, "frames_per_tr", f->rows.grid.width);
     json_put_number(json, "frame_rate", (double)f->settings.sampling_rate_hz / f->settings.hop);
-    cJSON *mel = cJSON_AddObjectToObject(json, "mel");
+    cJSON *mel = json_put_object(json, "mel");
     json_put_integer(mel, "n_mels", f->settings.n_mels);
     json_put_integer(mel, "n_fft", f->settings.n_fft);
     json_put_integer(mel, "hop", f->settings.hop);

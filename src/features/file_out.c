@@ -60,43 +60,43 @@ ecdc_status features_out_times(struct features_out *f, int64_t tr, double start_
 }
 
 static void describe_input(const char *path, const struct encoded *result, cJSON *json) {
-    cJSON *input = cJSON_AddObjectToObject(json, "input");
+    cJSON *input = json_put_object(json, "input");
     struct stat s;
-    cJSON_AddStringToObject(input, "path", path);
+    json_put_string(input, "path", path);
     if (stat(path, &s) == 0) {
         json_put_integer(input, "size", s.st_size);
         json_put_integer(input, "mtime", s.st_mtime);
     }
     const ecdc_reader_info *r = &result->input;
     json_put_integer(input, "track", r->track);
-    cJSON_AddBoolToObject(input, "partial", *result->broken_off != 0);
+    json_put_bool(input, "partial", *result->broken_off != 0);
     if (*result->broken_off)
-        cJSON_AddStringToObject(input, "broken_off", result->broken_off);
+        json_put_string(input, "broken_off", result->broken_off);
     json_put_number(input, "audio_start", r->audio_start_s);
-    cJSON *gaps = cJSON_AddObjectToObject(input, "gaps");
+    cJSON *gaps = json_put_object(input, "gaps");
     json_put_integer(gaps, "count", r->n_gaps);
     json_put_number(gaps, "seconds", r->gap_s);
-    cJSON *overlaps = cJSON_AddObjectToObject(input, "overlaps");
+    cJSON *overlaps = json_put_object(input, "overlaps");
     json_put_integer(overlaps, "count", r->n_overlaps);
     json_put_number(overlaps, "seconds", r->overlap_s);
 }
 
 cJSON *features_out_describe(const struct features_out *f, const ecdc_tr_grid *grid, const struct encoded *input) {
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "version", ecdc_version());
+    json_put_string(json, "version", ecdc_version());
     describe_input(f->job->in.path, input, json);
-    cJSON_AddStringToObject(json, "mode", mode_name(f->job->s.mode));
-    cJSON_AddStringToObject(json, "alignment", alignment_name(grid->alignment));
+    json_put_string(json, "mode", mode_name(f->job->s.mode));
+    json_put_string(json, "alignment", alignment_name(grid->alignment));
     json_put_number(json, "tr", grid->tr_s);
     char fraction[48];
     snprintf(fraction, sizeof fraction, "%" PRId64 "/%" PRId64, grid->tr_num, grid->tr_den);
-    cJSON_AddStringToObject(json, "tr_fraction", fraction);
+    json_put_string(json, "tr_fraction", fraction);
     json_put_integer(json, "n_trs", f->shape.dims[0]);
     json_put_integer(json, "sampling_rate", input->sampling_rate_hz);
-    cJSON_AddStringToObject(json, "hrf", hrf_name(f->job->s.hrf));
+    json_put_string(json, "hrf", hrf_name(f->job->s.hrf));
     json_put_integer(json, "samples", input->samples);
-    cJSON_AddBoolToObject(json, "partial", f->job->s.partial);
-    cJSON_AddStringToObject(json, "dtype", npy_dtype_name(f->shape.dtype));
+    json_put_bool(json, "partial", f->job->s.partial);
+    json_put_string(json, "dtype", npy_dtype_name(f->shape.dtype));
     if (f->job->key)
         json_put_item(json, "key", cJSON_Duplicate(f->job->key, true));
     return json;
@@ -107,9 +107,9 @@ static ecdc_status write_description(struct features_out *f, cJSON *json, ecdc_e
     ecdc_status status = output_sha256(f->npy, sha256, err);
     if (status != ECDC_OK)
         return status;
-    cJSON *npy = cJSON_AddObjectToObject(json, "npy");
+    cJSON *npy = json_put_object(json, "npy");
     json_put_integer(npy, "bytes", (int64_t)output_size(f->npy));
-    cJSON_AddStringToObject(npy, "sha256", sha256);
+    json_put_string(npy, "sha256", sha256);
     return output_write_json(f->json, json, err);
 }
 

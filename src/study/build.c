@@ -119,8 +119,8 @@ static ecdc_status write_description(const char *path, cJSON *json, ecdc_error *
 
 static cJSON *describe(const cJSON *key, const char *kind) {
     cJSON *json = cJSON_CreateObject();
-    cJSON_AddStringToObject(json, "version", ecdc_version());
-    cJSON_AddStringToObject(json, "kind", kind);
+    json_put_string(json, "version", ecdc_version());
+    json_put_string(json, "kind", kind);
     json_put_item(json, "key", cJSON_Duplicate(key, true));
     return json;
 }
@@ -161,9 +161,9 @@ static ecdc_status describe_mask_file(const char *path, const ecdc_listener *lis
     ecdc_status status = sha256_file(path, listener, hex, &n, err);
     if (status != ECDC_OK)
         return status;
-    cJSON *file = cJSON_AddObjectToObject(json, "file");
+    cJSON *file = json_put_object(json, "file");
     json_put_integer(file, "bytes", (int64_t)n);
-    cJSON_AddStringToObject(file, "sha256", hex);
+    json_put_string(file, "sha256", hex);
     return status;
 }
 
@@ -255,7 +255,7 @@ static ecdc_status extract(const struct ecdc_study *study, const struct study_su
         listener_note(&study->s.listener, "%s: %lld numbers in %lld voxels are not finite; their voxels' means take their place",
                       subject->scan, (long long)report.n_not_finite, (long long)report.n_voxels_not_finite);
     cJSON *json = describe(key, "scan");
-    cJSON_AddStringToObject(json, "subject", subject->label);
+    json_put_string(json, "subject", subject->label);
     json_put_number(json, "tr", study->grid.tr_s);
     json_put_integer(json, "n_trs", n_trs);
     json_put_integer(json, "n_voxels", n_voxels);
