@@ -13,8 +13,12 @@
 #include "features_file.h"
 #include "progress.h"
 
+/* Files per processor from which on sharing pays: fewer would wait for each other while a processor stands still (ecdc_group). */
+enum { GROUP_PER_PROCESSOR = 4 };
+
 struct crew {
     struct batch *b;
+    ecdc_group *group;    /* files that share passes over the LSTM's weights; NULL where there are too few of them */
     struct batch_item **queue;
     size_t n, next;
     int n_working;
@@ -48,7 +52,7 @@ static int stop(void *context) {
     return interrupted();
 }
 
-static void convert(const struct batch *b, const struct batch_item *item, struct outcome *r) {
+static void convert(const struct batch *b, ecdc_group *group, const struct batch_item *item, struct outcome *r) {
     const ecdc_listener listener = {.note = take_note, .stop = stop, .context = r};
     struct options o = *b->o;
     o.arguments[0] = item->input;
@@ -58,13 +62,14 @@ static void convert(const struct batch *b, const struct batch_item *item, struct
     *r = (struct outcome){.status = ECDC_OK};
     if (b->task == &command_encode) {
         struct encoded made;
-        if ((r->status = encode_file(&o, b->format, b->model, &listener, &made, &r->err)) != ECDC_OK)
+        if ((r->status = encode_file(&o, b->format, b->model, group, &listener, &made, &r->err)) != ECDC_OK)
             return;
         r->samples = made.samples;
         r->sampling_rate_hz = made.sampling_rate_hz;
         r->seconds_wall = made.seconds_wall;
     } else {
         ecdc_features_settings settings = features_settings(&o, &listener);
+        settings.group = group;
         ecdc_features_result made;
         if ((r->status = ecdc_write_features(b->model, item->input, item->output, &settings, &made, &r->err)) != ECDC_OK)
             return;
@@ -108,7 +113,7 @@ static void *work(void *context) {
         struct batch_item *item = c->queue[c->next++];
         pthread_mutex_unlock(&c->lock);
         struct outcome result;
-        convert(c->b, item, &result);
+        convert(c->b, c->group, item, &result);
         pthread_mutex_lock(&c->lock);
         record(c, item, &result);
         pthread_cond_signal(&c->changed);
@@ -197,7 +202,12 @@ ecdc_status batch_run(struct batch *b, struct batch_sum *sum, ecdc_error *err) {
     if ((size_t)jobs > c.n)
         jobs = (int)c.n;
     pthread_t *threads = ecdc_alloc_array((size_t)jobs, sizeof *threads);
-    ecdc_status status = threads ? work_together(&c, threads, jobs, err) : ecdc_fail_memory(err, "threads");
+    ecdc_status status = threads ? ECDC_OK : ecdc_fail_memory(err, "threads");
+    if (status == ECDC_OK && jobs >= GROUP_PER_PROCESSOR * pool_processors())
+        status = ecdc_group_new(&c.group, err);
+    if (status == ECDC_OK)
+        status = work_together(&c, threads, jobs, err);
+    ecdc_group_free(c.group);
     sum->n_kept = b->n - c.n;
     sum->n_open = c.n - sum->n_done - sum->n_failed;
     sum->seconds_wall = now_s() - c.start_s;

@@ -67,11 +67,12 @@ int encode_model(const struct options *o, const char *format, ecdc_model **model
     return ecdc_model_codebooks(*model, o->bandwidth_kbps, &n_codebooks, &err) == ECDC_OK ? EXIT_DONE : report_error(&err);
 }
 
-ecdc_status encode_file(const struct options *o, const char *format, const ecdc_model *model, const ecdc_listener *listener,
-                        struct encoded *result, ecdc_error *err) {
+ecdc_status encode_file(const struct options *o, const char *format, const ecdc_model *model, ecdc_group *group,
+                        const ecdc_listener *listener, struct encoded *result, ecdc_error *err) {
     struct sound_in in = input_of(o, 0, listener);
     struct codes_out *out = NULL;
     ecdc_settings settings = settings_of(o);
+    settings.group = group;
     int n_codebooks;
     ecdc_status status = ecdc_model_codebooks(model, o->bandwidth_kbps, &n_codebooks, err);
     if (status == ECDC_OK)
@@ -97,7 +98,7 @@ static int run(const struct options *o) {
     input_listener_init(&listener, o);
     int status = encode_model(o, format, &model);
     if (status == EXIT_DONE) {
-        ecdc_status encoded = encode_file(o, format, model, &listener.listener, &result, &err);
+        ecdc_status encoded = encode_file(o, format, model, NULL, &listener.listener, &result, &err);
         input_listener_end(&listener);
         if (encoded == ECDC_OK)
             encoded = report(o, model, &result, &err);

@@ -8,8 +8,9 @@
 /* Opens the model and looks whether it can do what is asked. The status to exit with, after a message where it is not EXIT_DONE.
  * @param format  ecdc, npy or npz */
 int encode_model(const struct options *o, const char *format, ecdc_model **model);
-/* o->arguments[0] to o->output. Many threads may do this at once, with one model. */
-ecdc_status encode_file(const struct options *o, const char *format, const ecdc_model *model, const ecdc_listener *listener,
-                        struct encoded *result, ecdc_error *err);
+/* o->arguments[0] to o->output. Many threads may do this at once, with one model.
+ * @param group  what they share, or NULL */
+ecdc_status encode_file(const struct options *o, const char *format, const ecdc_model *model, ecdc_group *group,
+                        const ecdc_listener *listener, struct encoded *result, ecdc_error *err);
 
 #endif

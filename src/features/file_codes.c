@@ -187,6 +187,7 @@ ecdc_status features_codes(const struct features_job *job, ecdc_features_result 
         ecdc_settings settings = ecdc_default_settings();
         settings.n_codebooks = f.n_codebooks;
         settings.n_threads = job->s.n_threads;
+        settings.group = job->s.group;
         settings.cpu = job->s.cpu;
         settings.precision = job->s.precision;
         status = encode_stream(&job->in, job->model, &settings, take_frames, &f, &f.result, err);
