@@ -78,7 +78,8 @@ class Run:
         self.threads = [n for n in (1, 2) if n <= self.cores]
         self.model = self.work / "encodec_24khz"
         ecdc("model", "convert", "random:encodec_24khz", self.model, "-q")
-        self.model_id = hashlib.sha256((self.model / "model.safetensors").read_bytes()).hexdigest()[:12]
+        with open(self.model / "model.safetensors", "rb") as weights:  # in pieces: this process has to stay small
+            self.model_id = hashlib.file_digest(weights, "sha256").hexdigest()[:12]
 
     def pick(self, full, quick):
         return quick if self.quick else full

@@ -37,13 +37,13 @@ def wav_stream(r, seconds):
         size -= len(piece)
 
 
-def ecdc_at_length(r, seconds, threads):
+def ecdc_at_length(r, precision, seconds, threads):
     codes = r.work / "length.npy"
-    encode = ecdc("encode", "-", "-o", codes, "-q", "-f", "-m", r.model, "-b", KBPS, "--threads", threads,
-                  feed=wav_stream(r, seconds))
-    decode = ecdc("decode", codes, "-o", "/dev/null", "--format", "wav", "-q", "-f", "-m", r.model, "--threads", threads)
+    how = ("-q", "-f", "-m", r.model, "--threads", threads, "--precision", precision)
+    encode = ecdc("encode", "-", "-o", codes, "-b", KBPS, *how, feed=wav_stream(r, seconds))
+    decode = ecdc("decode", codes, "-o", "/dev/null", "--format", "wav", *how)
     codes.unlink()
-    return {"name": "ecdc", "precision": "f32", "seconds": seconds,
+    return {"name": "ecdc", "precision": precision, "seconds": seconds,
             "encode": {"x_realtime": seconds / encode.wall_s, "peak_mb": encode.peak_mb},
             "decode": {"x_realtime": seconds / decode.wall_s, "peak_mb": decode.peak_mb}}
 
@@ -67,9 +67,12 @@ def length(r):
     """Speed and peak memory against length: ecdc's commands from a pipe, whole; the peers without what they load before."""
     threads = r.threads[-1]
     rows = []
-    for seconds in r.pick([1, 10, 60, 600, 3600, 36000], [1, 10, 60]):
-        rows.append(ecdc_at_length(r, seconds, threads))
-        r.say(f"    ecdc, {seconds} s: {rows[-1]['encode']['x_realtime']:.1f} x realtime, {rows[-1]['encode']['peak_mb']:.0f} MB")
+    lengths = r.pick([1, 10, 60, 600, 3600, 36000], [1, 10, 60])
+    for precision, some in ("f32", lengths), ("bf16", lengths[:5] if r.has_bf16()[0] else []):
+        for seconds in some:
+            rows.append(ecdc_at_length(r, precision, seconds, threads))
+            r.say(f"    ecdc {precision}, {seconds} s: {rows[-1]['encode']['x_realtime']:.1f} x realtime, "
+                  f"{rows[-1]['encode']['peak_mb']:.0f} MB")
     for seconds in r.pick([10, 20, 60, 120], [2, 5]):
         # what the decoders decode
         worker = Worker(r, "transformers", threads, "f32", r.sound(seconds), seconds)
