@@ -58,6 +58,8 @@ static cJSON *describe(const struct batch *b) {
 }
 
 static ecdc_status compare(const struct batch *b, const char *path, const cJSON *wanted, const cJSON *found, ecdc_error *err) {
+    if (!cJSON_IsObject(wanted)) /* spoilt (base/json_put.h): what is missing would not be compared */
+        return ecdc_fail_memory(err, "the settings");
     const cJSON *member;
     cJSON_ArrayForEach(member, wanted) {
         const cJSON *other = cJSON_GetObjectItemCaseSensitive(found, member->string);

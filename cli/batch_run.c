@@ -13,15 +13,18 @@
 #include "features_file.h"
 #include "progress.h"
 
-/* Files per processor from which on sharing pays: fewer would wait for each other while a processor stands still (ecdc_group). */
+/* Files per processor from which on sharing pays: fewer would wait for each other while a processor stands still (ecdc_group).
+ * So the last ones of a list work alone. */
 enum { GROUP_PER_PROCESSOR = 4 };
 
 struct crew {
     struct batch *b;
-    ecdc_group *group;    /* files that share passes over the LSTM's weights; NULL where there are too few of them */
+    ecdc_group *group;    /* files that share passes over the LSTM's weights; NULL where there are too few of them from the start */
+    size_t group_from;    /* files in work or waiting, from which on there are enough */
     struct batch_item **queue;
     size_t n, next;
-    int n_working;
+    int n_working;        /* threads */
+    size_t n_busy;        /* files */
     pthread_mutex_t lock; /* guards what stands here and the items' states */
     pthread_cond_t changed;
     struct batch_sum *sum;
@@ -111,10 +114,12 @@ static void *work(void *context) {
     pthread_mutex_lock(&c->lock);
     while (c->next < c->n && !interrupted()) {
         struct batch_item *item = c->queue[c->next++];
+        ecdc_group *group = ++c->n_busy + c->n - c->next >= c->group_from ? c->group : NULL;
         pthread_mutex_unlock(&c->lock);
         struct outcome result;
-        convert(c->b, c->group, item, &result);
+        convert(c->b, group, item, &result);
         pthread_mutex_lock(&c->lock);
+        c->n_busy--;
         record(c, item, &result);
         pthread_cond_signal(&c->changed);
     }
@@ -203,7 +208,8 @@ ecdc_status batch_run(struct batch *b, struct batch_sum *sum, ecdc_error *err) {
         jobs = (int)c.n;
     pthread_t *threads = ecdc_alloc_array((size_t)jobs, sizeof *threads);
     ecdc_status status = threads ? ECDC_OK : ecdc_fail_memory(err, "threads");
-    if (status == ECDC_OK && jobs >= GROUP_PER_PROCESSOR * pool_processors())
+    c.group_from = (size_t)(GROUP_PER_PROCESSOR * pool_processors());
+    if (status == ECDC_OK && (size_t)jobs >= c.group_from)
         status = ecdc_group_new(&c.group, err);
     if (status == ECDC_OK)
         status = work_together(&c, threads, jobs, err);

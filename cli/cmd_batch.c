@@ -71,7 +71,11 @@ static int run_list(struct batch *b) {
     if (status != ECDC_OK)
         return report_error(&err);
     char *table = batch_table_path(b->o);
-    int result = report(b, &sum, table ? table : "", &err) == ECDC_OK ? EXIT_DONE : report_error(&err);
+    if (!table)
+        status = ecdc_fail_memory(&err, "the table's name");
+    if (status == ECDC_OK)
+        status = report(b, &sum, table, &err);
+    int result = status == ECDC_OK ? EXIT_DONE : report_error(&err);
     if (sum.n_open) {
         ecdc_fail(&err, ECDC_E_STOPPED, "interrupted: %zu of %zu file(s) are open; the same command goes on", sum.n_open, b->n);
         result = report_error(&err);

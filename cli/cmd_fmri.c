@@ -67,7 +67,7 @@ static void describe_votes(char *const *paths, const ecdc_mask_vote *votes, int 
 }
 
 static ecdc_status report_mask(const struct options *o, const ecdc_mask *mask, char *const *paths, const ecdc_mask_vote *votes, int n,
-                        double seconds, ecdc_error *err) {
+                               double seconds, ecdc_error *err) {
     for (int i = 0; i < n; i++)
         if (votes[i].n_not_finite > 0)
             report_note(o, "%s: %" PRId64 " voxels have numbers that are not finite (NaN or infinite): they have no vote", paths[i],

@@ -20,40 +20,42 @@
 enum { BLOCK = 65536 };
 
 /* An item of a list on one line: its members that say something. */
-static void print_item(const cJSON *object) {
+static bool print_item(const cJSON *object) {
     const cJSON *item;
+    bool printed = true;
     cJSON_ArrayForEach(item, object) {
         char *text = cJSON_PrintUnformatted(item);
         const char *plain = cJSON_GetStringValue(item);
         if (!plain || *plain)
             printf(" %s %s", item->string, plain ? plain : text ? text : "");
+        printed = printed && text;
         cJSON_free(text);
     }
     putchar('\n');
+    return printed;
 }
 
 /* Prints a JSON object's members one per line, for people. */
 static ecdc_status print_plain(const cJSON *object, ecdc_error *err) {
-    char *whole = cJSON_PrintUnformatted(object);
-    cJSON_free(whole);
-    if (!whole) /* spoilt, see json_put.h */
-        return ecdc_fail_memory(err, "the description");
     const cJSON *item;
+    bool printed = cJSON_IsObject(object); /* else it is spoilt, see json_put.h */
     cJSON_ArrayForEach(item, object) {
         if (cJSON_IsObject(item->child)) {
             const cJSON *entry;
             cJSON_ArrayForEach(entry, item) {
                 printf("%-14s", item->string);
-                print_item(entry);
+                printed = print_item(entry) && printed;
             }
+            printed = printed && !cJSON_IsInvalid(item);
             continue;
         }
         char *text = cJSON_PrintUnformatted(item);
         const char *plain = cJSON_GetStringValue(item);
         printf("%-14s %s\n", item->string, plain ? plain : text ? text : "");
+        printed = printed && text;
         cJSON_free(text);
     }
-    return ECDC_OK;
+    return printed ? ECDC_OK : ecdc_fail_memory(err, "the description");
 }
 
 static ecdc_status describe_tracks(const ecdc_reader *reader, const ecdc_reader_info *info, cJSON *json, ecdc_error *err) {

@@ -78,9 +78,8 @@ static const struct option_row rows[] = {
     {"profile", OPT_PROFILE, NULL, "also where the time goes: each layer, the quantizer, the rest"},
     {"mask", OPT_MASK, "FILE", "fmri extract, restore: NIfTI of the voxels that count, as fmri mask writes it"},
     {"zscore", OPT_ZSCORE, NULL, "fmri extract: each voxel minus its mean, divided by its standard deviation"},
-    {"jobs", OPT_JOBS, "N", "files at the same time, each on one thread; from four per\n"
-                           "processor on they share more and are faster (default: all\n"
-                           "processors)"},
+    {"jobs", OPT_JOBS, "N", "files at the same time, each on one thread; four per processor and\n"
+                           "more share the reading of weights (default: all processors)"},
     {"shard", OPT_SHARD, "PART", "I/N: only every N-th file, from the I-th on (1 to N): one task of N"},
     {"threads", OPT_THREADS, "N", "threads; results do not depend on it (default: all processors)"},
     {"precision", OPT_PRECISION, "NAME", "f32, or bf16: faster, codes differ a little; needs AMX (default: f32)"},

@@ -782,9 +782,9 @@ typedef struct ecdc_features_settings {
     int n_threads;         /**< as in ecdc_settings */
     ecdc_cpu cpu;          /**< likewise */
     const ecdc_listener *listener; /**< NULL: none */
-    ecdc_group *group;     /**< as in ecdc_settings: other sounds, in other threads, to share with */
     ecdc_precision precision; /**< as in ecdc_settings */
-    int reserved[5];       /**< for later fields: 0 */
+    ecdc_group *group;     /**< as in ecdc_settings: other sounds, in other threads, to share with */
+    int reserved[4];       /**< for later fields: 0 */
 } ecdc_features_settings;
 
 ECDC_API ecdc_features_settings ecdc_default_features_settings(void);

@@ -2,7 +2,8 @@
  *
  * Nothing here fails in a way that its caller need look at: where memory runs out, the object or list that something could not be
  * put into is spoilt. cJSON_Print then returns NULL for it and for whatever it is part of, so that no text comes out in which
- * something is missing; whoever prints looks once. Objects and lists may be NULL, and so may items. */
+ * something is missing; whoever prints looks once. Whoever reads an object instead asks cJSON_IsObject, which is false for a
+ * spoilt one. Objects and lists may be NULL, and so may items. */
 #ifndef ECDC_BASE_JSON_PUT_H
 #define ECDC_BASE_JSON_PUT_H
 

@@ -21,6 +21,12 @@ static void *keep(struct network *net, void *block) {
     return net->blocks[net->n_blocks++] = block;
 }
 
+#ifdef ECDC_SEPARATE_WEIGHTS
+static float *keep_zeros(struct network *net, size_t n) {
+    float *p = keep(net, ecdc_alloc_floats(n));
+    return p ? memset(p, 0, n * sizeof *p) : NULL;
+}
+#else
 /* Weights lie one behind the other in slabs of whole large pages (base/memory.h). */
 static float *keep_zeros(struct network *net, size_t n) {
     enum { LINE = 16, SLAB = ECDC_LARGE_PAGE / sizeof(float) };
@@ -40,6 +46,7 @@ static float *keep_zeros(struct network *net, size_t n) {
     net->slab_left -= used;
     return memset(p, 0, n * sizeof *p);
 }
+#endif
 
 static bool make_matrix(struct network *net, struct matrix *m, size_t k, size_t n, bool one_run) {
     size_t w_floats, bias_floats;

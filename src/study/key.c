@@ -13,7 +13,7 @@
 /* ------------------------------------------------------------------------------------------------ files --- */
 
 static bool is_file(const cJSON *value) {
-    return cJSON_IsObject(value) && cJSON_HasObjectItem(value, "modified");
+    return cJSON_IsObject(value) && cJSON_GetObjectItemCaseSensitive(value, "modified");
 }
 
 static const char *text_of(const cJSON *object, const char *name) {

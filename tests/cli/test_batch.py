@@ -71,11 +71,13 @@ def test_each_output_is_that_of_the_command_for_one_file(ecdc, films):
 def test_files_that_share_passes_over_the_weights(ecdc, task):
     """Four per processor do (ecdc_group); of different lengths, so that some drop out while others go on."""
     n = 4 * len(os.sched_getaffinity(0))
+    if n > 256:
+        pytest.skip("more than the 256 jobs that there can be")
     rng = np.random.default_rng(0)
     (ecdc.cwd / "films").mkdir()
     for i in range(n):
         files.write_wav(ecdc.cwd / f"films/{i}.wav", rng.integers(-9999, 9999, 24000 * 2 + 3001 * (i % 7)).astype(np.int16))
-    run_films(ecdc, task, "--jobs", str(min(n, 256)), status=0)
+    run_films(ecdc, task, "--jobs", str(n), status=0)
     for i in range(n):
         ending = {"features": "npy", "encode": "ecdc"}[task]
         ecdc(task, f"films/{i}.wav", "-o", f"one.{ending}", "-m", TINY, "-f")
