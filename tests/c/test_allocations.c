@@ -2,6 +2,7 @@
  * writing features: each time an error that says so, nothing leaked (AddressSanitizer looks), nothing half done that looks whole
  * (failing_allocations.h). */
 #include "failing_allocations.h"
+#include "base/json_put.h"
 #include "golden.h"
 #include "reader_files.h"
 
@@ -145,8 +146,48 @@ static void test_every_allocation_of_features(void **state) {
     assert_true(n > 300);
 }
 
+static cJSON *describe(void) {
+    cJSON *json = cJSON_CreateObject();
+    json_put_string(json, "name", "film");
+    json_put_number(json, "tr", 1.5);
+    json_put_integer(json, "n_trs", 1976);
+    json_put_bool(json, "partial", false);
+    cJSON *input = json_put_object(json, "input");
+    json_put_string(input, "path", "film.mp4");
+    cJSON *list = json_put_list(input, "tracks");
+    for (int i = 0; i < 2; i++) {
+        cJSON *track = cJSON_CreateObject();
+        json_put_integer(track, "channels", i);
+        json_append(list, track);
+    }
+    return json;
+}
+
+/* What lacks something is not printed, and cannot be taken for an object. */
+static void test_json_that_lacks_something(void **state) {
+    (void)state;
+    static const char want[] = "{\"name\":\"film\",\"tr\":1.5,\"n_trs\":1976,\"partial\":false,\"input\":{\"path\":\"film.mp4\","
+                               "\"tracks\":[{\"channels\":0},{\"channels\":1}]}}";
+    long n = 0;
+    for (bool failed = true; failed; n++) {
+        allocations_fail_after(n);
+        cJSON *json = describe();
+        failed = allocations_failed();
+        allocations_fail_after(-1);
+        char *text = cJSON_PrintUnformatted(json);
+        if (failed)
+            assert_null(text);
+        else
+            assert_string_equal(text, want);
+        cJSON_free(text);
+        cJSON_Delete(json);
+    }
+    assert_true(n > 20);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_allocation), cmocka_unit_test(test_every_allocation_of_features)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_allocation), cmocka_unit_test(test_every_allocation_of_features),
+                                       cmocka_unit_test(test_json_that_lacks_something)};
     allocations_begin();
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }
