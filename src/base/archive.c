@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <zip.h>
 
+#include "base/archive_source.h"
 #include "base/memory.h"
 
 /* Deflate makes at most 258 bytes of two bits. */
@@ -26,23 +27,38 @@ struct archive {
     zip_t *zip;
     struct entry *entries; /* by name */
     size_t n;
+    int read_error;        /* errno of a read of the file that failed */
 };
 
 /* ------------------------------------------------------------------------------------------- opening --- */
 
-static ecdc_status fail_zip(const char *path, zip_error_t *why, ecdc_error *err) {
+static ecdc_status fail_errno(ecdc_error *err, const char *what, const char *path, int code) {
+    char text[128] = "unknown error";
+#if defined(__GLIBC__)
+    return ecdc_fail(err, ECDC_E_IO, "cannot %s %s: %s", what, path, strerror_r(code, text, sizeof text));
+#else
+    strerror_r(code, text, sizeof text);
+    return ecdc_fail(err, ECDC_E_IO, "cannot %s %s: %s", what, path, text);
+#endif
+}
+
+static ecdc_status fail_zip(const struct archive *a, zip_error_t *why, ecdc_error *err) {
+    if (a->read_error)
+        return fail_errno(err, "read", a->path, a->read_error);
     switch (zip_error_code_zip(why)) {
     case ZIP_ER_MEMORY:
-        return ecdc_fail_memory(err, path);
+        return ecdc_fail_memory(err, a->path);
     case ZIP_ER_NOZIP:
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: not a zip archive, or cut short: it has no directory of entries", path);
-    case ZIP_ER_OPEN:
-    case ZIP_ER_READ:
-    case ZIP_ER_SEEK:
-        return ecdc_fail(err, ECDC_E_IO, "%s: cannot be read: %s", path, zip_error_strerror(why));
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: not a zip archive, or cut short: it has no directory of entries", a->path);
     default:
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: a broken zip archive: %s", path, zip_error_strerror(why));
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: a broken zip archive: %s", a->path, zip_error_strerror(why));
     }
+}
+
+/* What is wrong with an entry, in libzip's words. */
+static ecdc_status fail_entry(const struct archive *a, const struct entry *e, const char *why, ecdc_error *err) {
+    return a->read_error ? fail_errno(err, "read", a->path, a->read_error)
+                         : ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s is damaged or cut short: %s", a->path, e->name, why);
 }
 
 static int by_name(const void *a, const void *b) {
@@ -54,7 +70,7 @@ static ecdc_status read_entry(const struct archive *a, zip_uint64_t number, stru
                                 ZIP_STAT_ENCRYPTION_METHOD;
     zip_stat_t st;
     if (zip_stat_index(a->zip, number, ZIP_FL_ENC_RAW, &st) != 0)
-        return fail_zip(a->path, zip_get_error(a->zip), err);
+        return fail_zip(a, zip_get_error(a->zip), err);
     if ((st.valid & needed) != needed)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: a broken zip archive: entry %llu has no name, size or method", a->path,
                          (unsigned long long)number);
@@ -88,17 +104,26 @@ static ecdc_status read_entries(struct archive *a, uint64_t n_bytes, ecdc_error 
     return ECDC_OK;
 }
 
-/* Takes `source`, which has n_bytes, in any case; NULL: `why` says why there is none. */
-static ecdc_status open_source(const char *path, zip_source_t *source, uint64_t n_bytes, zip_error_t *why,
-                               struct archive **out, ecdc_error *err) {
+static struct archive *new_archive(const char *path) {
     struct archive *a = ecdc_alloc_zeros(1, sizeof *a);
+    if (a && !(a->path = ecdc_strdup(path))) {
+        free(a);
+        return NULL;
+    }
+    return a;
+}
+
+/* Takes `source`, which has n_bytes, and `a`, in any case; no source: `why` says why there is none. */
+static ecdc_status open_source(struct archive *a, zip_source_t *source, uint64_t n_bytes, zip_error_t *why,
+                               struct archive **out, ecdc_error *err) {
     ecdc_status status = ECDC_OK;
-    if (!a || !(a->path = ecdc_strdup(path))) {
+    if (n_bytes == 0) { /* to libzip an archive without entries */
         zip_source_free(source);
-        status = ecdc_fail_memory(err, path);
+        zip_error_set(why, ZIP_ER_NOZIP, 0);
+        status = fail_zip(a, why, err);
     } else if (!source || !(a->zip = zip_open_from_source(source, ZIP_RDONLY, why))) {
         zip_source_free(source); /* zip_open_from_source takes it only when it succeeds */
-        status = fail_zip(path, why, err);
+        status = fail_zip(a, why, err);
     } else {
         status = read_entries(a, n_bytes, err);
     }
@@ -110,40 +135,26 @@ static ecdc_status open_source(const char *path, zip_source_t *source, uint64_t 
 }
 
 ecdc_status archive_open_bytes(const char *path, const void *bytes, size_t n, struct archive **out, ecdc_error *err) {
+    struct archive *a = new_archive(path);
+    if (!a)
+        return ecdc_fail_memory(err, path);
     zip_error_t why;
     zip_error_init(&why);
-    zip_source_t *source = zip_source_buffer_create(bytes, n, 0, &why);
-    if (n == 0) { /* to libzip an archive without entries */
-        zip_source_free(source);
-        source = NULL;
-        zip_error_set(&why, ZIP_ER_NOZIP, 0);
-    }
-    ecdc_status status = open_source(path, source, n, &why, out, err);
+    ecdc_status status = open_source(a, zip_source_buffer_create(bytes, n, 0, &why), n, &why, out, err);
     zip_error_fini(&why);
     return status;
-}
-
-static ecdc_status fail_errno(ecdc_error *err, const char *path) {
-    char text[128] = "unknown error";
-    int code = errno;
-#if defined(__GLIBC__)
-    return ecdc_fail(err, ECDC_E_IO, "cannot open %s: %s", path, strerror_r(code, text, sizeof text));
-#else
-    strerror_r(code, text, sizeof text);
-    return ecdc_fail(err, ECDC_E_IO, "cannot open %s: %s", path, text);
-#endif
 }
 
 ecdc_status archive_open(const char *path, struct archive **out, ecdc_error *err) {
     /* not blocking: a named pipe without a writer would hold us for ever */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    return fd < 0 ? fail_errno(err, path) : archive_open_descriptor(path, fd, out, err);
+    return fd < 0 ? fail_errno(err, "open", path, errno) : archive_open_descriptor(path, fd, out, err);
 }
 
 ecdc_status archive_open_descriptor(const char *path, int fd, struct archive **out, ecdc_error *err) {
     struct stat st;
     if (fstat(fd, &st) != 0) {
-        ecdc_status status = fail_errno(err, path);
+        ecdc_status status = fail_errno(err, "read", path, errno);
         close(fd);
         return status;
     }
@@ -151,17 +162,17 @@ ecdc_status archive_open_descriptor(const char *path, int fd, struct archive **o
         close(fd);
         return ecdc_fail(err, ECDC_E_IO, "cannot read %s: it is not a regular file", path);
     }
-    FILE *file = fdopen(fd, "rb");
-    if (!file) {
+    struct archive *a = new_archive(path);
+    if (!a) {
         close(fd);
         return ecdc_fail_memory(err, path);
     }
     zip_error_t why;
     zip_error_init(&why);
-    zip_source_t *source = zip_source_filep_create(file, 0, -1, &why);
+    zip_source_t *source = archive_source(fd, (uint64_t)st.st_size, &a->read_error, &why);
     if (!source)
-        fclose(file);
-    ecdc_status status = open_source(path, source, (uint64_t)st.st_size, &why, out, err);
+        close(fd);
+    ecdc_status status = open_source(a, source, (uint64_t)st.st_size, &why, out, err);
     zip_error_fini(&why);
     return status;
 }
@@ -233,15 +244,12 @@ static ecdc_status read_contents(const struct archive *a, const struct entry *e,
     if (got == 0)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s ends after %llu of %llu bytes", a->path, e->name,
                          (unsigned long long)done, (unsigned long long)e->size);
-    return ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s is damaged or cut short: %s", a->path, e->name,
-                     zip_file_strerror(file));
+    return fail_entry(a, e, zip_file_strerror(file), err);
 }
 
 static ecdc_status open_entry(struct archive *a, const struct entry *e, zip_file_t **file, ecdc_error *err) {
     *file = zip_fopen_index(a->zip, e->number, 0);
-    return *file ? ECDC_OK
-                 : ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s is damaged or cut short: %s", a->path, e->name,
-                             zip_strerror(a->zip));
+    return *file ? ECDC_OK : fail_entry(a, e, zip_strerror(a->zip), err);
 }
 
 struct archive_stream {
