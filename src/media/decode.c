@@ -20,6 +20,7 @@
 
 static const int rate_min = 1000, rate_max = 768000; /* Hz; DSD decodes to 352 800 */
 static const int64_t position_max = INT64_C(1) << 53;
+static const float loudest = 1e30f; /* full scale is 1; what is near float's end would overflow in the resampler */
 
 struct decoder {
     struct track track;
@@ -150,9 +151,10 @@ static ecdc_status make_block(struct decoder *d, struct block *block, ecdc_error
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: samples of the format %s", d->track.name,
                          av_get_sample_fmt_name(d->frame->format));
     for (size_t i = 0; i < n * out_channels; i++)
-        if (!isfinite(d->samples[i]))
-            return ecdc_fail(err, ECDC_E_FORMAT, "%s: the sample at %.6f s is not a finite number", d->track.name,
-                             seconds(d, at + (int64_t)(i / out_channels)));
+        if (!(fabsf(d->samples[i]) <= loudest))
+            return ecdc_fail(err, ECDC_E_FORMAT, "%s: the sample at %.6f s is %s", d->track.name,
+                             seconds(d, at + (int64_t)(i / out_channels)),
+                             isfinite(d->samples[i]) ? "beyond 1e30 times full scale" : "not a finite number");
     *block = (struct block){.samples = d->samples, .n = n, .at = at, .timed = timed};
     d->next_at = at + (int64_t)n;
     d->n_decoded += (int64_t)n;

@@ -444,6 +444,16 @@ static void test_not_finite(void **state) {
     x[4410] = NAN;
     const char *path = make_wav("nan.wav", 3, 44100, 1, 32, x, sizeof x, sizeof x);
     read_failing(path, ECDC_E_FORMAT, "nan.wav: the sample at 0.100000 s is not a finite number");
+    x[4410] = 3e38f; /* the resampler would make infinity of it */
+    read_failing(make_wav("loud.wav", 3, 44100, 1, 32, x, sizeof x, sizeof x), ECDC_E_FORMAT,
+                 "loud.wav: the sample at 0.100000 s is beyond 1e30 times full scale");
+    x[4410] = 1e29f;
+    size_t n = 0;
+    float *y = read_all(make_wav("less.wav", 3, 44100, 1, 32, x, sizeof x, sizeof x), 24000, 1000, &n, &(ecdc_reader_info){0});
+    assert_int_equal(n, 24000);
+    for (size_t i = 0; i < n; i++)
+        assert_true(isfinite(y[i]));
+    free(y);
 }
 
 static void test_changes(void **state) {
