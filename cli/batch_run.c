@@ -23,8 +23,7 @@ struct crew {
     size_t group_from;    /* files in work or waiting, from which on there are enough */
     struct batch_item **queue;
     size_t n, next;
-    int n_working;        /* threads */
-    size_t n_busy;        /* files */
+    int n_working;
     pthread_mutex_t lock; /* guards what stands here and the items' states */
     pthread_cond_t changed;
     struct batch_sum *sum;
@@ -114,12 +113,11 @@ static void *work(void *context) {
     pthread_mutex_lock(&c->lock);
     while (c->next < c->n && !interrupted()) {
         struct batch_item *item = c->queue[c->next++];
-        ecdc_group *group = ++c->n_busy + c->n - c->next >= c->group_from ? c->group : NULL;
+        ecdc_group *group = c->n - c->sum->n_done - c->sum->n_failed >= c->group_from ? c->group : NULL;
         pthread_mutex_unlock(&c->lock);
         struct outcome result;
         convert(c->b, group, item, &result);
         pthread_mutex_lock(&c->lock);
-        c->n_busy--;
         record(c, item, &result);
         pthread_cond_signal(&c->changed);
     }

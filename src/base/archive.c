@@ -32,19 +32,9 @@ struct archive {
 
 /* ------------------------------------------------------------------------------------------- opening --- */
 
-static ecdc_status fail_errno(ecdc_error *err, const char *what, const char *path, int code) {
-    char text[128] = "unknown error";
-#if defined(__GLIBC__)
-    return ecdc_fail(err, ECDC_E_IO, "cannot %s %s: %s", what, path, strerror_r(code, text, sizeof text));
-#else
-    strerror_r(code, text, sizeof text);
-    return ecdc_fail(err, ECDC_E_IO, "cannot %s %s: %s", what, path, text);
-#endif
-}
-
 static ecdc_status fail_zip(const struct archive *a, zip_error_t *why, ecdc_error *err) {
     if (a->read_error)
-        return fail_errno(err, "read", a->path, a->read_error);
+        return ecdc_fail_errno(err, "read", a->path, a->read_error);
     switch (zip_error_code_zip(why)) {
     case ZIP_ER_MEMORY:
         return ecdc_fail_memory(err, a->path);
@@ -57,7 +47,7 @@ static ecdc_status fail_zip(const struct archive *a, zip_error_t *why, ecdc_erro
 
 /* What is wrong with an entry, in libzip's words. */
 static ecdc_status fail_entry(const struct archive *a, const struct entry *e, const char *why, ecdc_error *err) {
-    return a->read_error ? fail_errno(err, "read", a->path, a->read_error)
+    return a->read_error ? ecdc_fail_errno(err, "read", a->path, a->read_error)
                          : ecdc_fail(err, ECDC_E_FORMAT, "%s: the entry %s is damaged or cut short: %s", a->path, e->name, why);
 }
 
@@ -148,13 +138,13 @@ ecdc_status archive_open_bytes(const char *path, const void *bytes, size_t n, st
 ecdc_status archive_open(const char *path, struct archive **out, ecdc_error *err) {
     /* not blocking: a named pipe without a writer would hold us for ever */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    return fd < 0 ? fail_errno(err, "open", path, errno) : archive_open_descriptor(path, fd, out, err);
+    return fd < 0 ? ecdc_fail_errno(err, "open", path, errno) : archive_open_descriptor(path, fd, out, err);
 }
 
 ecdc_status archive_open_descriptor(const char *path, int fd, struct archive **out, ecdc_error *err) {
     struct stat st;
     if (fstat(fd, &st) != 0) {
-        ecdc_status status = fail_errno(err, "read", path, errno);
+        ecdc_status status = ecdc_fail_errno(err, "read", path, errno);
         close(fd);
         return status;
     }

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *ecdc_version(void) {
     return ECDC_VERSION_STRING;
@@ -39,4 +40,14 @@ ecdc_status ecdc_fail(ecdc_error *err, ecdc_status status, const char *format, .
 
 ecdc_status ecdc_fail_memory(ecdc_error *err, const char *what) {
     return ecdc_fail(err, ECDC_E_MEMORY, "out of memory for %s", what);
+}
+
+ecdc_status ecdc_fail_errno(ecdc_error *err, const char *what, const char *path, int code) {
+    char text[128] = "unknown error";
+#if defined(__GLIBC__)
+    return ecdc_fail(err, ECDC_E_IO, "cannot %s %s: %s", what, path, strerror_r(code, text, sizeof text));
+#else
+    strerror_r(code, text, sizeof text);
+    return ecdc_fail(err, ECDC_E_IO, "cannot %s %s: %s", what, path, text);
+#endif
 }

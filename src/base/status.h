@@ -12,4 +12,7 @@ ecdc_status ecdc_fail(ecdc_error *err, ecdc_status status, const char *format, .
 /* The same for a failed allocation of a named thing. */
 ecdc_status ecdc_fail_memory(ecdc_error *err, const char *what);
 
+/* ECDC_E_IO, "cannot open PATH: No such file or directory"; `what` is the verb, `code` an errno. */
+ecdc_status ecdc_fail_errno(ecdc_error *err, const char *what, const char *path, int code);
+
 #endif

@@ -11,25 +11,14 @@
 #include "base/memory.h"
 #include "base/status.h"
 
-static ecdc_status fail_errno(ecdc_error *err, const char *what, const char *path) {
-    char reason[128] = "unknown error";
-    int code = errno;
-#if defined(__GLIBC__)
-    return ecdc_fail(err, ECDC_E_IO, "cannot %s %s: %s", what, path, strerror_r(code, reason, sizeof reason));
-#else
-    strerror_r(code, reason, sizeof reason);
-    return ecdc_fail(err, ECDC_E_IO, "cannot %s %s: %s", what, path, reason);
-#endif
-}
-
 ecdc_status file_open_regular(const char *path, int *fd, struct stat *st, ecdc_error *err) {
     /* not blocking: a named pipe without a writer would hold us for ever */
     int f = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (f < 0)
-        return fail_errno(err, "open", path);
+        return ecdc_fail_errno(err, "open", path, errno);
     ecdc_status status = ECDC_OK;
     if (fstat(f, st) != 0)
-        status = fail_errno(err, "look at", path);
+        status = ecdc_fail_errno(err, "look at", path, errno);
     else if (S_ISDIR(st->st_mode))
         status = ecdc_fail(err, ECDC_E_IO, "cannot read %s: it is a directory", path);
     else if (!S_ISREG(st->st_mode))
@@ -51,7 +40,7 @@ static ecdc_status read_all(int fd, const char *path, char *text, size_t *n, ecd
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return fail_errno(err, "read", path);
+            return ecdc_fail_errno(err, "read", path, errno);
         if (got == 0)
             break; /* it became shorter */
         done += (size_t)got;
@@ -105,7 +94,7 @@ ecdc_status file_make_directories(const char *path, size_t n, ecdc_error *err) {
             continue;
         part[i] = '\0';
         if (!file_is_directory(part) && mkdir(part, 0777) != 0 && errno != EEXIST) /* another process may be faster */
-            status = fail_errno(err, "create the directory", part);
+            status = ecdc_fail_errno(err, "create the directory", part, errno);
         part[i] = i < n ? '/' : '\0';
     }
     free(part);
