@@ -19,17 +19,26 @@
 
 enum { BLOCK = 65536 };
 
+/* A value for people: a string without its quotes. False: no memory, or the value is spoilt (json_put.h). */
+static bool print_value(const cJSON *value) {
+    const char *plain = cJSON_GetStringValue(value);
+    char *text = plain ? NULL : cJSON_PrintUnformatted(value);
+    bool printed = plain || text;
+    fputs(plain ? plain : text ? text : "", stdout);
+    cJSON_free(text);
+    return printed;
+}
+
 /* An item of a list on one line: its members that say something. */
 static bool print_item(const cJSON *object) {
-    const cJSON *item;
+    const cJSON *member;
     bool printed = true;
-    cJSON_ArrayForEach(item, object) {
-        char *text = cJSON_PrintUnformatted(item);
-        const char *plain = cJSON_GetStringValue(item);
-        if (!plain || *plain)
-            printf(" %s %s", item->string, plain ? plain : text ? text : "");
-        printed = printed && text;
-        cJSON_free(text);
+    cJSON_ArrayForEach(member, object) {
+        const char *plain = cJSON_GetStringValue(member);
+        if (plain && !*plain)
+            continue;
+        printf(" %s ", member->string);
+        printed = print_value(member) && printed;
     }
     putchar('\n');
     return printed;
@@ -37,23 +46,20 @@ static bool print_item(const cJSON *object) {
 
 /* Prints a JSON object's members one per line, for people. */
 static ecdc_status print_plain(const cJSON *object, ecdc_error *err) {
-    const cJSON *item;
-    bool printed = cJSON_IsObject(object); /* else it is spoilt, see json_put.h */
-    cJSON_ArrayForEach(item, object) {
-        if (cJSON_IsObject(item->child)) {
-            const cJSON *entry;
-            cJSON_ArrayForEach(entry, item) {
-                printf("%-14s", item->string);
-                printed = print_item(entry) && printed;
+    const cJSON *member, *item;
+    bool printed = cJSON_IsObject(object); /* else it is spoilt */
+    cJSON_ArrayForEach(member, object) {
+        if (cJSON_IsObject(member->child)) {
+            cJSON_ArrayForEach(item, member) {
+                printf("%-14s", member->string);
+                printed = print_item(item) && printed;
             }
-            printed = printed && !cJSON_IsInvalid(item);
+            printed = printed && !cJSON_IsInvalid(member);
             continue;
         }
-        char *text = cJSON_PrintUnformatted(item);
-        const char *plain = cJSON_GetStringValue(item);
-        printf("%-14s %s\n", item->string, plain ? plain : text ? text : "");
-        printed = printed && text;
-        cJSON_free(text);
+        printf("%-14s ", member->string);
+        printed = print_value(member) && printed;
+        putchar('\n');
     }
     return printed ? ECDC_OK : ecdc_fail_memory(err, "the description");
 }
