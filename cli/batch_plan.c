@@ -8,13 +8,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/paths.h"
 #include "base/status.h"
 #include "batch.h"
 #include "json_out.h"
 #include "media/output_json.h"
-#include "model/file.h"
 #include "model/json.h"
 #include "model/model.h"
 

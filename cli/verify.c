@@ -10,12 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "media/mix.h"
 #include "media/model_dir.h"
 #include "media/wav.h"
-#include "model/file.h"
 
 extern char **environ;
 

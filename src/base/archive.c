@@ -1,7 +1,5 @@
 #include "base/archive.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +7,7 @@
 #include <zip.h>
 
 #include "base/archive_source.h"
+#include "base/file.h"
 #include "base/memory.h"
 
 /* Deflate makes at most 258 bytes of two bits. */
@@ -136,22 +135,13 @@ ecdc_status archive_open_bytes(const char *path, const void *bytes, size_t n, st
 }
 
 ecdc_status archive_open(const char *path, struct archive **out, ecdc_error *err) {
-    /* not blocking: a named pipe without a writer would hold us for ever */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    return fd < 0 ? ecdc_fail_errno(err, "open", path, errno) : archive_open_descriptor(path, fd, out, err);
+    int fd = -1;
+    struct stat st;
+    ecdc_status status = file_open_regular(path, &fd, &st, err);
+    return status ? status : archive_open_descriptor(path, fd, (uint64_t)st.st_size, out, err);
 }
 
-ecdc_status archive_open_descriptor(const char *path, int fd, struct archive **out, ecdc_error *err) {
-    struct stat st;
-    if (fstat(fd, &st) != 0) {
-        ecdc_status status = ecdc_fail_errno(err, "read", path, errno);
-        close(fd);
-        return status;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        close(fd);
-        return ecdc_fail(err, ECDC_E_IO, "cannot read %s: it is not a regular file", path);
-    }
+ecdc_status archive_open_descriptor(const char *path, int fd, uint64_t n_bytes, struct archive **out, ecdc_error *err) {
     struct archive *a = new_archive(path);
     if (!a) {
         close(fd);
@@ -159,10 +149,10 @@ ecdc_status archive_open_descriptor(const char *path, int fd, struct archive **o
     }
     zip_error_t why;
     zip_error_init(&why);
-    zip_source_t *source = archive_source(fd, (uint64_t)st.st_size, &a->read_error, &why);
+    zip_source_t *source = archive_source(fd, n_bytes, &a->read_error, &why);
     if (!source)
         close(fd);
-    ecdc_status status = open_source(a, source, (uint64_t)st.st_size, &why, out, err);
+    ecdc_status status = open_source(a, source, n_bytes, &why, out, err);
     zip_error_fini(&why);
     return status;
 }

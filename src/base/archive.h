@@ -22,8 +22,8 @@ struct archive_entry {
 ecdc_status archive_open(const char *path, struct archive **out, ecdc_error *err);
 /* The same for an archive in memory; `bytes` must stay valid and unchanged until archive_close. `path` is for messages. */
 ecdc_status archive_open_bytes(const char *path, const void *bytes, size_t n, struct archive **out, ecdc_error *err);
-/* The same for a descriptor, which is the archive's from here on, also when this fails. */
-ecdc_status archive_open_descriptor(const char *path, int fd, struct archive **out, ecdc_error *err);
+/* The same for a regular file of n_bytes that is open; the descriptor is the archive's from here on, also when this fails. */
+ecdc_status archive_open_descriptor(const char *path, int fd, uint64_t n_bytes, struct archive **out, ecdc_error *err);
 void archive_close(struct archive *a); /* NULL is fine */
 
 /* The entries, in the order of their names. */

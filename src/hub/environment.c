@@ -4,9 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "model/file.h"
 #include "model/hub_cache.h"
 
 enum { MAX_TOKEN = 4096, DEFAULT_TIMEOUT_S = 10, MAX_TIMEOUT_S = 86400 };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "hub/blob.h"
@@ -14,7 +15,6 @@
 #include "hub/refusal.h"
 #include "hub/store.h"
 #include "model/config.h"
-#include "model/file.h"
 #include "model/hub_cache.h"
 
 enum { CONFIG, WEIGHTS, PREPROCESSOR, CARD, N_FILES, MAX_SMALL = 1 << 20, MAX_LICENCE = 64 };

@@ -10,10 +10,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "hub/client.h"
-#include "model/file.h"
 #include "model/hub_cache.h"
 
 enum { MAX_REF = 64 };

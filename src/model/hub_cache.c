@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "model/file.h"
 #include "model/json.h"
 
 enum { MAX_REF = 1024, MAX_CONFIG = 1 << 20, MAX_HUB_NAME = 96 };

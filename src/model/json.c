@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "model/file.h"
 
 /* cJSON spends about 100 bytes on a value, and two characters ("1,") make one: without this bound a file would cost
  * fifty times its size. A checkpoint's header has some thousands of values. */

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/sha256.h"
 #include "base/status.h"
 #include "model/embedded.h"
-#include "model/file.h"
 #include "model/hub_cache.h"
 #include "model/infer.h"
 #include "model/network.h"

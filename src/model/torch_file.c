@@ -230,7 +230,7 @@ ecdc_status torch_file_read_file(const struct weight_file *file, struct tensor_t
     if (!status)
         status = weight_file_descriptor(file, &fd, err);
     if (!status)
-        status = archive_open_descriptor(r.path, fd, &r.archive, err);
+        status = archive_open_descriptor(r.path, fd, n, &r.archive, err);
     return status ? status : read_opened(&r, n);
 }
 

@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "model/file.h"
 
 enum { PIECE = 1 << 18 }; /* of what is hashed: it stays in the cache between reading and hashing */
 

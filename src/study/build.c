@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/json_put.h"
 #include "base/listener.h"
 #include "base/memory.h"
@@ -15,7 +16,6 @@
 #include "features/file_job.h"
 #include "media/npy.h"
 #include "media/output_json.h"
-#include "model/file.h"
 #include "study/cache.h"
 #include "study/lock.h"
 #include "study/sweep.h"

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "model/file.h"
 #include "study/study.h"
 
 static const char giblet_folder[] = "sherlock_nii", giblet_prefix[] = "sherlock_movie_s", bids_prefix[] = "sub-";

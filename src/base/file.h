@@ -1,12 +1,12 @@
-/* Files that a model is read from, and directories. */
-#ifndef ECDC_MODEL_FILE_H
-#define ECDC_MODEL_FILE_H
+/* Regular files and directories, by name. */
+#ifndef ECDC_BASE_FILE_H
+#define ECDC_BASE_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
 
-#include "ecdc.h"
+#include "base/status.h"
 
 /* A whole small text file, followed by a zero byte that *n does not count; free() it. ECDC_E_FORMAT where it is larger
  * than `max`, ECDC_E_IO, ECDC_E_MEMORY. */
