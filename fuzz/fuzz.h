@@ -10,7 +10,10 @@
 
 #include "ecdc.h"
 
-enum { FUZZ_INSTRUCTIONS = 4, FUZZ_MAX_FILE = 1 << 16 };
+enum {
+    FUZZ_INSTRUCTIONS = 4,
+    FUZZ_MAX_FILE = 1 << 17, /* the longest that fuzz/run lets libFuzzer make */
+};
 
 struct fuzz_input {
     const uint8_t *file;
