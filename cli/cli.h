@@ -81,6 +81,7 @@ bool output_is_input(const struct options *o);
 /* Prints "ecdc: MESSAGE" to stderr; returns the status to exit with. */
 int report_error(const ecdc_error *err);
 int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void report_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void report_note(const struct options *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Called once, first of all: where the caller has closed standard input, output or error, their numbers are taken, so that no

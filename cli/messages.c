@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/text.h"
 #include "cli.h"
 
 int report_error(const ecdc_error *err) {
@@ -9,10 +10,19 @@ int report_error(const ecdc_error *err) {
     return EXIT_FAILED;
 }
 
+/* Words may come from files and command lines: what they would tell a terminal to do is left out. */
 static void say(const char *format, va_list args) {
-    fputs("ecdc: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    char text[4096];
+    vsnprintf(text, sizeof text, format, args);
+    text_make_plain(text);
+    fprintf(stderr, "ecdc: %s\n", text);
+}
+
+void report_line(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
 }
 
 int report_usage(const char *format, ...) {

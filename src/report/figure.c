@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <stdio.h>
 
+#include "base/text.h"
 #include "report/canvas.h"
 #include "report/png.h"
 
@@ -234,7 +235,9 @@ ecdc_status figure_write(struct output *o, const struct report_material *m, ecdc
                  m->n_codebooks * codes_row_height(m) + AXIS;
     ecdc_status status = canvas_init(&f.canvas, WIDTH, height, PAPER, err);
     if (status == ECDC_OK) {
+        locale_t before = numbers_begin();
         draw(&f);
+        numbers_end(before);
         status = png_write(o, f.canvas.rgb, WIDTH, height, err);
     }
     canvas_free(&f.canvas);
