@@ -58,7 +58,8 @@ struct options {
 };
 
 struct command {
-    const char *name, *arguments, *summary;
+    const char *name, *arguments, *summary; /* one line each */
+    const char *details; /* more of it, for the command's own help; NULL: nothing */
     const char *options; /* names of the options it takes, separated by spaces */
     int min_arguments, max_arguments;
     bool many_bandwidths; /* takes several, separated by commas */
