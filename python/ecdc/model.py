@@ -9,7 +9,8 @@ from typing import Any, Union
 import numpy as np
 
 from . import _arguments
-from ._library import MAX_BANDWIDTHS, PRECISIONS, Handle, ModelInfo, Settings, byref, c_int, call, lib, new
+from ._library import (E_UNSUPPORTED, MAX_BANDWIDTHS, PRECISIONS, EcdcError, Handle, ModelInfo, Settings, byref, c_int, call, lib,
+                       new)
 
 PIECE_SAMPLES = 1 << 15  # between two of them Python hears an interrupt
 PIECE_FRAMES = 96
@@ -62,7 +63,8 @@ class Model(_Closable):
         In kbps, ascending.
     n_parameters : int
     chunked : bool
-        Whether it encodes chunks with scales (48 kHz) instead of one sequence of frames.
+        Whether it encodes chunks with scales (48 kHz) instead of one sequence of frames. Such models are the command's:
+        ``ecdc encode`` and ``decode`` with an ``.npz``; `encode`, `decode`, `Encoder` and `Decoder` refuse them.
 
     Raises
     ------
@@ -151,6 +153,11 @@ class Model(_Closable):
 
 class _Stream(_Closable):
     def __init__(self, kind: str, model: Model, settings: Settings) -> None:
+        if model.chunked or model.channels != 1:
+            what, file = ("chunks with scales", "OUT.npz") if model.chunked else (f"{model.channels} channels", "OUT.npy")
+            raise EcdcError(f"model is {model.name}, which has {what}; Python takes models with one channel and no chunks. The command "
+                            f"takes this one, too: `ecdc encode IN -m MODEL -o {file}`, `ecdc decode {file} -m MODEL -o OUT.wav`",
+                            lib.ecdc_status_name(E_UNSUPPORTED).decode())
         self.model = model
         handle = model._open()
         self._handle = new(getattr(lib, f"ecdc_{kind}_new"), getattr(lib, f"ecdc_{kind}_free"), handle.pointer,
