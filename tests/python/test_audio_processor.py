@@ -1,6 +1,9 @@
 """AudioProcessor beside the command: the same arrays, tables, descriptions and sounds; and what it refuses."""
 
 import json
+import os
+import stat
+import threading
 import warnings
 from fractions import Fraction
 
@@ -10,7 +13,7 @@ import pytest
 
 import ecdc
 from files import read_wav, write_wav
-from run import SPEECH, TINY
+from run import SECONDS, SPEECH, TINY
 
 
 def processor(**parameters):
@@ -281,3 +284,40 @@ def test_a_missing_folder_is_made(tmp_path):
     processor().features_to_audio(np.zeros((2, 4, 112), int), tmp_path / "a" / "b" / "c.wav")
     assert [p.name for p in (tmp_path / "a" / "b").iterdir()] == ["c.wav"]
     assert len(read_wav(tmp_path / "a" / "b" / "c.wav")[1]) == 225 * 320
+
+
+def test_what_is_no_regular_file_is_written_to(tmp_path):
+    features = np.random.default_rng(5).integers(0, 1024, (2, 4, 112))
+    processor().features_to_audio(features, tmp_path / "a.wav")
+    expected = read_wav(tmp_path / "a.wav")[1]
+    os.mkfifo(tmp_path / "pipe.wav")
+    got = []
+    reader = threading.Thread(target=lambda: got.append((tmp_path / "pipe.wav").read_bytes()), daemon=True)
+    reader.start()
+    processor().features_to_audio(features, tmp_path / "pipe.wav")
+    reader.join(SECONDS)
+    assert stat.S_ISFIFO((tmp_path / "pipe.wav").stat().st_mode) and got[0][:4] == b"RIFF"
+    np.testing.assert_array_equal(np.frombuffer(got[0][44:], "<i2"), expected)
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):  # only here: whoever renames has failed above
+        processor().features_to_audio(features, "/dev/full")
+    assert stat.S_ISCHR(os.stat("/dev/full").st_mode)
+
+
+def test_links_stay_and_files_keep_their_rights(tmp_path):
+    features = np.zeros((2, 4, 112), int)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "b.wav").write_bytes(b"old")
+    (tmp_path / "there" / "b.wav").chmod(0o640)
+    (tmp_path / "a.wav").symlink_to("there/b.wav")
+    processor().features_to_audio(features, tmp_path / "a.wav")
+    assert (tmp_path / "a.wav").is_symlink() and [p.name for p in (tmp_path / "there").iterdir()] == ["b.wav"]
+    assert len(read_wav(tmp_path / "there" / "b.wav")[1]) == 225 * 320
+    assert stat.S_IMODE((tmp_path / "there" / "b.wav").stat().st_mode) == 0o640
+
+
+def test_a_folder_is_no_output(tmp_path, monkeypatch):
+    (tmp_path / "a.wav").mkdir()
+    monkeypatch.setattr("ecdc._codes.Decoder", None)  # it says so before it decodes
+    with pytest.raises(IsADirectoryError, match="Is a directory: .*/a.wav'$"):
+        processor().features_to_audio(np.zeros((2, 4, 112), int), tmp_path / "a.wav")
+    assert [p.name for p in tmp_path.rglob("*")] == ["a.wav"]
