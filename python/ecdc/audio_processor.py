@@ -187,7 +187,7 @@ class AudioProcessor:
         return self._rows.n_codebooks if self.encodec_model else 0
 
     def audio_to_features(self, audio_source: PathOrArray, max_trs: int | None = None, from_video: bool = True,
-                          tr_length: float | None = None) -> tuple[np.ndarray, pd.DataFrame]:
+                          tr_length: float | None = None, *, partial_input: bool = False) -> tuple[np.ndarray, pd.DataFrame]:
         """Turns a sound into one row of codes per TR.
 
         Parameters
@@ -201,6 +201,9 @@ class AudioProcessor:
             For giblet's sake: FFmpeg sees for itself what a file is.
         tr_length : float, optional
             Repetition time in seconds for this sound, instead of `tr`.
+        partial_input : bool
+            Where a file is damaged or breaks off: use what comes before, with a UserWarning, and say so in
+            ``metadata.attrs["input"]``; else that is an EcdcError.
 
         Returns
         -------
@@ -220,16 +223,17 @@ class AudioProcessor:
             max_trs = _arguments.integer("max_trs", max_trs, 1)
         name, tr = ("tr", self.tr) if tr_length is None or self.mode == "mel" else ("tr_length", tr_length)
         if self.mode == "mel":
-            return self._mel_features(audio_source, max_trs)
+            return self._mel_features(audio_source, max_trs, partial_input)
         model, rows = self._rows.model, self._rows
         shape = rows.shape(name, tr)
-        sound = Sound(audio_source, model.sampling_rate)
+        sound = Sound(audio_source, model.sampling_rate, partial_input)
         latent = self.mode == "latent"
 
         def finish(row: np.ndarray, info: RowInfo) -> np.ndarray:
             return rows.latent(row, info, shape, self.per_frame) if latent else row.astype(self.dtype, copy=False)
 
         features, infos, n_samples = rows.make(sound, shape, max_trs, finish)
+        sound.warn_of_break(stacklevel=2)
         features = convolve(self.hrf, shape.grid.tr_s, features, 0.0, model.codebook_size - 1)
         description = rows.description(shape)
         if latent:
@@ -240,14 +244,15 @@ class AudioProcessor:
                                    "dtype": "float32" if latent else self.dtype})
         return features if latent else rows.arrange(features), metadata
 
-    def _mel_features(self, audio_source: PathOrArray, max_trs: int | None) -> tuple[np.ndarray, pd.DataFrame]:
+    def _mel_features(self, audio_source: PathOrArray, max_trs: int | None, partial_input: bool) -> tuple[np.ndarray, pd.DataFrame]:
         mel = self._mel_rows()
         if mel.n_empty:
             _warn_once(f"{mel.n_empty} of {self.n_mels} mel filters lie between two bins of the spectrum and stay empty, as in librosa",
                        stacklevel=4)
         grid = mel.grid("tr", self.tr)
-        sound = Sound(audio_source, self.sample_rate)
+        sound = Sound(audio_source, self.sample_rate, partial_input)
         rows, infos, n_samples, ref = mel.make(sound, grid, max_trs)
+        sound.warn_of_break(stacklevel=3)
         rows = convolve(self.hrf, grid.samples.tr_s, rows, FLOOR_DB, 0)
         return rows, self._metadata(infos, 0, sound, n_samples, self.sample_rate,
                                     {**mel.description(grid, ref), "dtype": "float32"})
@@ -338,12 +343,14 @@ class AudioProcessor:
         samples = int(description["samples"]) if description.get("partial") else -1
         return CodeRows(self.encodec_model, threads=self.threads, precision=self.precision, **parameters), tr, samples
 
-    def get_audio_info(self, audio_source: PathOrArray) -> dict[str, Any]:
+    def get_audio_info(self, audio_source: PathOrArray, *, partial_input: bool = False) -> dict[str, Any]:
         """Facts of a sound: sample_rate (this processor's, as in giblet), duration in seconds, samples (at that rate), n_trs.
 
-        All of the sound is read: containers claim lengths that are not true.
+        All of the sound is read: containers claim lengths that are not true. `partial_input` as for `audio_to_features`.
         """
-        samples = sum(len(block) for block in Sound(audio_source, self.sample_rate).blocks())
+        sound = Sound(audio_source, self.sample_rate, partial_input)
+        samples = sum(len(block) for block in sound.blocks())
+        sound.warn_of_break(stacklevel=2)
         grid = _arguments.tr_grid("tr", self.tr, self.sample_rate, self.alignment)
         return {"sample_rate": self.sample_rate, "duration": samples / self.sample_rate, "samples": samples,
                 "n_trs": lib.ecdc_tr_grid_count(byref(grid), samples, self.sample_rate, 0)}
