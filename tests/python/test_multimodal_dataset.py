@@ -363,6 +363,24 @@ def test_wrong_arguments(built, settings, words):
         dataset(built[0], **settings)
 
 
+@pytest.mark.parametrize("index", [slice(0, 2), "0", 1.0, None])
+def test_indices_that_are_no_whole_numbers(built, index):
+    with pytest.raises(TypeError, match=r"index is .*, allowed are whole numbers; get_batch takes several"):
+        built[1][index]
+    np.testing.assert_array_equal(built[1][np.int64(1)]["audio"], built[1][1]["audio"])
+
+
+def test_a_study_that_is_not_there_is_noticed_before_a_model_is_opened(tmp_path, data, monkeypatch):
+    for name in "_default_model", "_open_model":
+        monkeypatch.setattr(ecdc.multimodal_dataset, name, lambda *_: pytest.fail("opens a model"))
+    (data / "stimuli_film.mp4").unlink()
+    for model in None, "default":
+        with pytest.raises(OSError, match="nowhere: no such directory"):
+            MultimodalDataset(tmp_path / "nowhere", model=model)
+        with pytest.raises(ValueError, match="no film: neither"):
+            MultimodalDataset(data, model=model)
+
+
 def test_missing_files(tmp_path, data):
     with pytest.raises(OSError, match="nowhere: no such directory"):
         dataset(tmp_path / "nowhere")
