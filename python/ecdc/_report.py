@@ -57,7 +57,8 @@ def report(input: Union[str, "os.PathLike[str]"], output: Union[str, "os.PathLik
     EcdcError, OSError
         The input is no sound or damaged; the output cannot be written; the model has chunks.
     """
-    ending = os.path.splitext(os.fsdecode(output))[1].lower()
+    encoded_output = _arguments.path("output", output)
+    ending = os.path.splitext(os.fsdecode(encoded_output))[1].lower()
     _arguments.choice("the ending of output", ending, REPORT_FORMATS)
     bandwidths = _bandwidths(bandwidth)
     settings = lib.ecdc_default_report_settings()
@@ -76,7 +77,7 @@ def report(input: Union[str, "os.PathLike[str]"], output: Union[str, "os.PathLik
     result = ReportResult()
     try:
         with stoppable(settings.input):
-            call(lib.ecdc_report, opened._open().pointer, _arguments.input_path(input), os.fsencode(output), byref(settings),
+            call(lib.ecdc_report, opened._open().pointer, _arguments.input_path(input, "input"), encoded_output, byref(settings),
                  byref(result))
     except EcdcError as e:
         raise with_remedy(e) from None

@@ -282,6 +282,7 @@ class AudioProcessor:
             (n_trs, codebooks, frames per TR) or (n_trs, codebooks * frames per TR). Of giblet's layout only the codebooks that
             exist at the bandwidth are decoded.
         output_path : path
+            A name that ends in ``.wav``; or a device or a pipe, which is written to.
         n_codebooks, frames_per_tr : int, optional
             Of a row. They are told by the shape and the processor; given ones must agree.
         metadata : pandas.DataFrame or mapping, optional
@@ -293,6 +294,7 @@ class AudioProcessor:
         ValueError
             The features do not fit; a code is out of range; they were made with another model.
         """
+        _arguments.output_path("output_path", output_path, ".wav")
         features = np.asarray(features)
         if features.dtype.kind == "f":
             rate, blocks = self._mel_sound(features, metadata)

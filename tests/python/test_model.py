@@ -139,6 +139,21 @@ def test_wrong_arguments(tiny, call, says):
     assert says in str(e.value)
 
 
+@pytest.mark.parametrize("call, says", [
+    (lambda m: ecdc.Model(None), "name is None, allowed are str, bytes and os.PathLike"),
+    (lambda m: ecdc.Model(3), "name is 3, allowed are str"),
+    (lambda m: ecdc.hub.fetch(None), "name is None, allowed are str"),
+    (lambda m: ecdc.AudioProcessor(model=3), "name is 3, allowed are str"),
+    (lambda m: ecdc.Model("a\0b"), r"name is 'a\\x00b', which holds a null character"),
+    (lambda m: m.encode(np.zeros(9), "3"), "bandwidth is '3', allowed is a number of kbps such as 3.0"),
+    (lambda m: m.encode(np.zeros(9), None), "bandwidth is None, allowed is a number of kbps"),
+    (lambda m: m.codebooks("3"), "bandwidth is '3', allowed is a number of kbps"),
+])
+def test_arguments_of_a_wrong_type_are_named(tiny, call, says):
+    with pytest.raises((TypeError, ValueError), match=says):
+        call(tiny)
+
+
 def refusals(model):
     """What Python does not do with such a model, each as a status and a message."""
     for use in (lambda: model.encode(np.zeros(48000, np.float32)), lambda: model.encode(np.zeros((2, 48000), np.float32)),
