@@ -386,13 +386,29 @@ class EcdcError(ValueError):
         self.status = status
 
 
+# Where the library's messages name options of the command, and what these are called here.
+_WORDS = ((re.compile(r"overwriting was not asked for"), "overwrite=True overwrites it"),
+          (re.compile(r"; --partial-input takes what comes before"), ""),  # what has no such argument; Reader and report say it themselves
+          (re.compile(r"use -m default"), "use model='default'"),
+          (re.compile(r"\(--tr\)"), "(tr)"),
+          (re.compile(r"--(film|scans) "), r"\1="),
+          (re.compile(r"--codebooks (?=\d)"), "n_codebooks="))
+
+
+def _message_of(error: Error) -> str:
+    text = error.message.decode("utf-8", "replace")
+    for option, argument in _WORDS:
+        text = option.sub(argument, text)
+    return text
+
+
 def call(function: Callable[..., int], *arguments: Any) -> None:
     """Calls a function that ends in `ecdc_error *err`; its failure becomes an exception."""
     error = Error()
     status = function(*arguments, byref(error))
     if status == OK:
         return
-    message = error.message.decode("utf-8", "replace")
+    message = _message_of(error)
     if status == E_MEMORY:
         raise MemoryError(message)
     if status == E_IO:

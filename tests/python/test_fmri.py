@@ -48,7 +48,7 @@ def test_mask(tmp_path, scans):
     mask.save(tmp_path / "mask.nii.gz")
     for again in fmri.load_mask(tmp_path / "mask.nii.gz"), fmri.Mask(mask.array, AFFINE):
         assert np.array_equal(again.array, mask.array) and np.array_equal(again.affine, AFFINE)
-    with pytest.raises(ecdc.EcdcError, match="mask.nii.gz"):
+    with pytest.raises(ecdc.EcdcError, match=r"mask.nii.gz: exists already \(overwrite=True overwrites it\)$"):
         mask.save(tmp_path / "mask.nii.gz")
     mask.save(tmp_path / "mask.nii.gz", overwrite=True)
 

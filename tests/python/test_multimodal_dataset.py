@@ -352,8 +352,9 @@ def test_arguments_without_a_meaning_warn_once(built, monkeypatch):
     ({"features": "x"}, "features is 'x'"), ({"hrf": "causal"}, "hrf is 'causal', which has no meaning for codes"),
     ({"hrf": "giblet-doc", "features": "latent"}, "rounds to codes"), ({"hrf": "x"}, "hrf is 'x'"),
     ({"subjects": [9]}, "subject '9': the study has none of that name; it has 1, 2, 3"), ({"subjects": []}, r"subjects is \[\]"),
-    ({"subjects": None}, "subjects is None"), ({"max_trs": 0}, "max_trs is 0"), ({"tr": 2}, "header is 1.5 s, but the TR asked for is 2 s"),
-    ({"tr": 0}, "tr is 0"), ({"encodec_bandwidth": 7}, "7 kbps"), ({"n_codebooks": 5}, "3 kbps has 4"), ({"giblet_cache": "x"}, "giblet_cache"),
+    ({"subjects": None}, "subjects is None"), ({"max_trs": 0}, "max_trs is 0"),
+    ({"tr": 2}, r"header is 1.5 s, but the TR asked for is 2 s \(tr\)$"), ({"tr": 0}, "tr is 0"), ({"encodec_bandwidth": 7}, "7 kbps"),
+    ({"n_codebooks": 5}, "^n_codebooks=5: 3 kbps has 4"), ({"giblet_cache": "x"}, "giblet_cache"),
     ({"max_trs": 1, "split": "train"}, "1 TRs are too few for split='train'"),
     ({"video_features": np.zeros(3)}, r"video_features has float64 of the shape \(3,\)"),
     ({"text_features": np.zeros((3, 1), "U1")}, "text_features has <U1"), ({"model": "random:encodec_48khz"}, "chunks"),
@@ -377,7 +378,7 @@ def test_a_study_that_is_not_there_is_noticed_before_a_model_is_opened(tmp_path,
     for model in None, "default":
         with pytest.raises(OSError, match="nowhere: no such directory"):
             MultimodalDataset(tmp_path / "nowhere", model=model)
-        with pytest.raises(ValueError, match="no film: neither"):
+        with pytest.raises(ValueError, match="no film: neither .*; film=FILE names one"):
             MultimodalDataset(data, model=model)
 
 
@@ -392,3 +393,13 @@ def test_missing_files(tmp_path, data):
     with pytest.raises(ValueError, match="no film: neither"):
         (data / "stimuli_film.mp4").unlink()
         dataset(data)
+
+
+def test_a_film_that_breaks_off(data):
+    """There is no partial_input here, and no word of an option."""
+    film = data / "stimuli_film.mp4"
+    broken = film.with_suffix(".mkv")
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-i", film, "-c", "copy", broken], check=True)
+    broken.write_bytes(broken.read_bytes()[:broken.stat().st_size // 2])
+    with pytest.raises(ecdc.EcdcError, match=r"stimuli_film.mkv: breaks off at [0-9.]+ s of [0-9.]+ s$"):
+        dataset(data, film=broken)
