@@ -280,7 +280,7 @@ class AudioProcessor:
         ----------
         features : integer array
             (n_trs, codebooks, frames per TR) or (n_trs, codebooks * frames per TR). Of giblet's layout only the codebooks that
-            exist at the bandwidth are decoded.
+            exist at the bandwidth are decoded. One row alone is ``features[i][None]``.
         output_path : path
             A name that ends in ``.wav``; or a device or a pipe, which is written to.
         n_codebooks, frames_per_tr : int, optional
@@ -296,6 +296,8 @@ class AudioProcessor:
         """
         _arguments.output_path("output_path", output_path, ".wav")
         features = np.asarray(features)
+        if metadata is not None:
+            _check_mode(features, _attributes(metadata).get("mode"))
         if features.dtype.kind == "f":
             rate, blocks = self._mel_sound(features, metadata)
         elif features.dtype.kind in "iu":
@@ -322,6 +324,11 @@ class AudioProcessor:
         shape = rows.fit(features, rows.shape("tr", tr), n_codebooks, frames_per_tr)
         if len(features) == 0:
             raise ValueError(f"features has the shape {features.shape}: no TR, no sound")
+        in_all = None if metadata is None else _attributes(metadata).get("n_trs")
+        if (features.ndim == 2 and shape.row_codebooks == 1 and n_codebooks is None and rows.layout == "codes"
+                and len(features) == rows.n_codebooks > 1 and in_all != len(features)):
+            warnings.warn(f"features of the shape {features.shape} is taken for {len(features)} TRs of one codebook, which n_codebooks=1 "
+                          f"confirms; one TR of {len(features)} codebooks is features[None]", UserWarning, stacklevel=3)
         blocks = rows.sound(features, shape, -1 if samples < 0 else rows.model.frames(samples))
         return rows.model.sampling_rate, blocks if samples < 0 else _cut(blocks, samples)
 
@@ -330,7 +337,18 @@ class AudioProcessor:
         if metadata is not None:
             mel, tr, ref = _described_mel(_attributes(metadata))
         grid = mel.grid("tr", tr)
-        return mel.settings.sampling_rate_hz, mel.sound(mel.fit(features, grid), grid, ref)
+        return mel.settings.sampling_rate_hz, mel.sound(mel.fit(features, grid, self._rather(features, tr)), grid, ref)
+
+    def _rather(self, features: np.ndarray, tr: Any) -> str:
+        """What floats are whose shape is that of codes or of latents."""
+        frame_rate, dimension = (self.encodec_model.frame_rate, self.encodec_model.dimension) if self.encodec_model else (75, 128)
+        width = _arguments.tr_grid("tr", tr, frame_rate, self.alignment).frames_per_tr
+        if features.shape[1:] in ((dimension,), (dimension, width)):
+            return f"; this is the shape of latents ({dimension} numbers per vector), which are not decoded"
+        like_codes = features.shape[2:] == (width,) or (features.ndim == 2 and features.shape[1] % width == 0)
+        if like_codes and features.size and (features == np.rint(features)).all():
+            return "; codes, which can have this shape, are integers: features.astype('int64')"
+        return ""
 
     def _described(self, description: Mapping[str, Any]) -> tuple[CodeRows, Any, int]:
         """(rows, tr, samples; -1: as the rows tell) of features with this description."""
@@ -367,6 +385,17 @@ def _cut(blocks: Iterator[np.ndarray], n_samples: int) -> Iterator[np.ndarray]:
     for block in blocks:
         yield block[:n_samples]
         n_samples -= min(len(block), n_samples)
+
+
+def _check_mode(features: np.ndarray, mode: Any) -> None:
+    """Whether the numbers can be what their description says; None: it says nothing."""
+    if mode == "latent":
+        raise ValueError("metadata describes latents, which are not decoded; allowed are codes and mel spectrograms")
+    if mode == "encodec" and features.dtype.kind == "f":
+        raise ValueError(f"features holds {features.dtype}, but metadata describes codes, which are integers: features.astype('int64') where "
+                         "they are whole numbers")
+    if mode == "mel" and features.dtype.kind in "iu":
+        raise ValueError(f"features holds {features.dtype}, but metadata describes a mel spectrogram, which is floating-point numbers")
 
 
 def _described_mel(description: Mapping[str, Any]) -> tuple[MelRows, Fraction, float]:

@@ -142,7 +142,7 @@ class Mask:
 
 def _check_mask(mask: Any) -> None:
     if not isinstance(mask, Mask):
-        raise ValueError(f"mask is {mask!r}, allowed is a Mask: load_mask(path) reads one from a file, shared_mask(paths) finds the one of scans")
+        raise ValueError(f"mask is {mask!r}, allowed is a Mask: load_mask(path) reads one from a file, shared_mask(paths) finds one in scans")
 
 
 def _open(path: Any) -> Handle:

@@ -45,7 +45,8 @@ def test_a_file_that_breaks_off_is_an_error_with_a_remedy(cut, tmp_path):
     processor = ecdc.AudioProcessor(model=TINY)
     for use in (processor.audio_to_features, processor.get_audio_info, ecdc.AudioProcessor(use_encodec=False).audio_to_features,
                 lambda path: ecdc.report(path, tmp_path / "r.html", model=TINY)):
-        with pytest.raises(ecdc.EcdcError, match=r"cut.flac: (breaks off|is damaged) at .*; partial_input=True takes what comes before$") as e:
+        with pytest.raises(ecdc.EcdcError, match=r"cut.flac: (breaks off|is damaged) at .*; partial_input=True takes what comes "
+                                                 "before$") as e:
             use(cut)
         assert e.value.status == "ECDC_E_FORMAT"
     assert not (tmp_path / "r.html").exists()
