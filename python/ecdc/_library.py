@@ -388,7 +388,7 @@ class EcdcError(ValueError):
 
 # Where the library's messages name options of the command, and what these are called here.
 _WORDS = ((re.compile(r"overwriting was not asked for"), "overwrite=True overwrites it"),
-          (re.compile(r"; --partial-input takes what comes before"), ""),  # what has no such argument; Reader and report say it themselves
+          (re.compile(r"; (--partial-input takes what comes before|--partial keeps it)"), ""),  # a study has neither; Reader says its own
           (re.compile(r"use -m default"), "use model='default'"),
           (re.compile(r"\(--tr\)"), "(tr)"),
           (re.compile(r"--(film|scans) "), r"\1="),
