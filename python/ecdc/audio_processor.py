@@ -71,8 +71,9 @@ class AudioProcessor:
         Of mel spectrograms.
     tr : float or fractions.Fraction
         Repetition time in seconds, taken as the decimal that it is written as.
-    device : {'cpu', 'cuda'}
-        There is no CUDA backend: 'cuda' warns once and computes equal codes on the CPU.
+    device : str or torch.device
+        'cpu' or 'cuda', also with a number, as in 'cuda:0'. There is no CUDA backend: 'cuda' warns once and computes equal codes
+        on the CPU.
     model : str or path, optional
         As for `Model`. Default: ``facebook/encodec_24khz`` from the local cache or, once, from the hub (`ecdc.hub.fetch`);
         where that fails, with a UserWarning that names both, the embedded model.
@@ -109,6 +110,8 @@ class AudioProcessor:
     encodec_sample_rate : int
         The model's rate in Hz: 24000.
     encodec_model : Model
+    encodec_processor : Model
+        The same. giblet has a feature extractor of transformers there; this model takes samples as they are.
 
     Raises
     ------
@@ -117,12 +120,11 @@ class AudioProcessor:
     """
 
     def __init__(self, use_encodec: bool = True, encodec_bandwidth: float = 3.0, sample_rate: int = 22050, n_mels: int = 2048,
-                 n_fft: int = 4096, hop_length: int = 512, tr: float = 1.5, device: str = "cpu", *,
+                 n_fft: int = 4096, hop_length: int = 512, tr: float = 1.5, device: Any = "cpu", *,
                  model: Union[str, "os.PathLike[str]", None] = None, n_codebooks: int | None = None, layout: str = "codes",
                  alignment: str = "giblet", mode: str | None = None, per_frame: bool = False, hrf: str = "none",
                  dtype: str = "int64", fallback: str = "mel", threads: int | None = None, precision: str = "f32") -> None:
-        _arguments.choice("device", device, ("cpu", "cuda"))
-        if device == "cuda":
+        if _arguments.device("device", device) == "cuda":
             _warn_once("device='cuda': this build has no CUDA backend; the CPU computes equal codes")
         _arguments.seconds("tr", tr)
         _arguments.choice("precision", precision, PRECISIONS)
@@ -185,6 +187,10 @@ class AudioProcessor:
     def n_codebooks(self) -> int:
         """Codebooks that the features hold, without those that giblet's layout fills with zeros; 0 in mel mode."""
         return self._rows.n_codebooks if self.encodec_model else 0
+
+    @property
+    def encodec_processor(self) -> Model | None:
+        return self.encodec_model
 
     def audio_to_features(self, audio_source: PathOrArray, max_trs: int | None = None, from_video: bool = True,
                           tr_length: float | None = None) -> tuple[np.ndarray, pd.DataFrame]:
@@ -338,10 +344,10 @@ class AudioProcessor:
         samples = int(description["samples"]) if description.get("partial") else -1
         return CodeRows(self.encodec_model, threads=self.threads, precision=self.precision, **parameters), tr, samples
 
-    def get_audio_info(self, audio_source: PathOrArray) -> dict[str, Any]:
+    def get_audio_info(self, audio_source: PathOrArray, from_video: bool = True) -> dict[str, Any]:
         """Facts of a sound: sample_rate (this processor's, as in giblet), duration in seconds, samples (at that rate), n_trs.
 
-        All of the sound is read: containers claim lengths that are not true.
+        All of the sound is read: containers claim lengths that are not true. `from_video` is for giblet's sake.
         """
         samples = sum(len(block) for block in Sound(audio_source, self.sample_rate).blocks())
         grid = _arguments.tr_grid("tr", self.tr, self.sample_rate, self.alignment)

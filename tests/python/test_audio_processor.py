@@ -118,6 +118,8 @@ def test_narrow_floats_mean_what_they_print():
 
 def test_get_audio_info():
     assert processor().get_audio_info(SPEECH) == {"sample_rate": 22050, "duration": 11.0, "samples": 242550, "n_trs": 7}
+    for from_video in (True, False):
+        assert processor().get_audio_info(SPEECH, from_video) == processor().get_audio_info(SPEECH)
 
 
 def test_giblets_rows_are_decoded_without_the_codebooks_that_do_not_exist(tmp_path):
@@ -183,6 +185,21 @@ def test_cuda_warns_once_and_computes_the_same():
     np.testing.assert_array_equal(p[0].audio_to_features(SPEECH)[0], processor().audio_to_features(SPEECH)[0])
 
 
+def test_devices_as_pytorch_has_them():
+    class Device:  # torch.device
+        def __str__(self):
+            return "cuda:1"
+
+    device = Device()
+    ecdc.audio_processor._warned.clear()
+    with pytest.warns(UserWarning, match="no CUDA backend") as caught:
+        assert [processor(device=d).device for d in ("cuda:0", device)] == ["cuda:0", device]
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert processor(device="cpu:0").device == "cpu:0"
+
+
 # ------------------------------------------------------------------------------------------------------ refusals --
 
 
@@ -197,6 +214,8 @@ def test_cuda_warns_once_and_computes_the_same():
     ({"tr": 0.001}, "tr is 0.001: TR '0.001' is outside one frame (1/75 s) to 3600 s"),
     ({"tr": 1e-9}, "tr is 1e-09: TR '0.000000001' is outside one frame"),
     ({"device": "gpu"}, "device is 'gpu', allowed are 'cpu', 'cuda'"),
+    ({"device": "cuda:"}, "device is 'cuda:', allowed are 'cpu', 'cuda'"),
+    ({"device": None}, "device is None, allowed are 'cpu', 'cuda'"),
     ({"layout": "rows"}, "layout is 'rows', allowed are 'codes', 'flat', 'giblet'"),
     ({"alignment": None}, "alignment is None, allowed are 'giblet', 'exact'"),
     ({"layout": "giblet", "alignment": "exact"}, "alignment is 'exact', but layout='giblet' has giblet's alignment only"),
