@@ -401,6 +401,9 @@ class Handle:
         self._free = free
         self._keeps = keeps  # what must outlive it
 
+    def __reduce__(self) -> Any:  # also asked for a copy, which would be freed a second time
+        raise TypeError("what the library has in memory can be neither pickled nor copied; a Model can")
+
     def __del__(self) -> None:
         self._free(self.pointer)
 

@@ -1,6 +1,9 @@
 """AudioProcessor beside the command: the same arrays, tables, descriptions and sounds; and what it refuses."""
 
+import copy
 import json
+import multiprocessing
+import pickle
 import warnings
 from fractions import Fraction
 
@@ -109,6 +112,24 @@ def test_tr_length_counts_for_one_sound():
     features, metadata = p.audio_to_features(SPEECH, tr_length=2.0)
     assert features.shape == (5, 4, 150) and metadata.attrs["tr"] == 2.0 and p.tr == 1.5
     np.testing.assert_array_equal(features, processor(tr=2.0).audio_to_features(SPEECH)[0])
+
+
+@pytest.mark.parametrize("parameters", [{}, {"model": "default", "layout": "giblet", "tr": Fraction(3, 2)},
+                                        {"mode": "latent", "hrf": "causal"}, {"mode": "mel", "n_mels": 40}])
+def test_pickles_and_copies_make_the_same_features(parameters):
+    p = processor(**parameters)
+    features, metadata = p.audio_to_features(SPEECH)
+    for again in (pickle.loads(pickle.dumps(p)), copy.deepcopy(p), copy.copy(p)):
+        found, table = again.audio_to_features(SPEECH)
+        np.testing.assert_array_equal(found, features)
+        pd.testing.assert_frame_equal(table, metadata)
+        assert table.attrs == metadata.attrs and again.encodec_processor is again.encodec_model
+
+
+def test_spawned_workers_get_a_processor():
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        for features, _ in pool.map(processor().audio_to_features, [SPEECH, SPEECH]):
+            np.testing.assert_array_equal(features, processor().audio_to_features(SPEECH)[0])
 
 
 def test_narrow_floats_mean_what_they_print():

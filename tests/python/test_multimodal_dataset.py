@@ -1,5 +1,6 @@
 """ecdc.MultimodalDataset on a synthetic study: samples, splits, alignment, caches, and what it refuses."""
 
+import copy
 import inspect
 import os
 import pickle
@@ -233,6 +234,9 @@ def test_pickled(built):
     assert len(content) < 20000  # files are mapped anew
     again = pickle.loads(content)
     assert len(again) == len(d) and np.array_equal(again[30]["fmri"], d[30]["fmri"])
+    assert np.array_equal(again[30]["audio"], d[30]["audio"]) and again.mask.n_voxels == d.mask.n_voxels
+    twin = copy.deepcopy(d)
+    assert np.array_equal(twin[30]["audio"], d[30]["audio"]) and np.array_equal(twin[30]["fmri"], d[30]["fmri"])
     d[0]
     assert len(pickle.dumps(d)) < 20000
 
