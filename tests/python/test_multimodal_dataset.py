@@ -60,6 +60,20 @@ def test_giblets_signature():
     assert all(p.kind is p.KEYWORD_ONLY for p in parameters[15:])
 
 
+def test_giblets_attributes(built, tmp_path):
+    d = dataset(built[0], [1, 3], "val", mode="per_subject", max_trs=20, encodec_bandwidth=3.0, normalize_fmri=False, apply_hrf=False,
+                cache_dir=tmp_path / "cache")
+    assert (d.data_dir, d.cache_dir) == (built[0], tmp_path / "cache") and isinstance(d.cache_dir, type(d.data_dir))
+    assert (d.split, d.apply_hrf, d.mode, d.tr, d.max_trs) == ("val", False, "per_subject", 1.5, 20)
+    assert (d.use_encodec, d.encodec_bandwidth, d.encodec_sample_rate, d.frame_skip, d.normalize_fmri) == (True, 3.0, 12000, 2, False)
+    assert d.subject_ids == d.subjects == [1, 3]
+    wanted = {"subject_ids": [1, 3], "n_subjects": 2, "n_trs": 4, "n_samples": 8, "feature_dims": d.feature_dims, "tr": 1.5,
+              "apply_hrf": False, "mode": "per_subject"}
+    assert {name: d.metadata[name] for name in wanted} == wanted
+    shared = dataset(built[0], [1, 3], "train", max_trs=20, normalize_fmri=False, apply_hrf=False, shared_data=d.get_data_dict())
+    assert shared.cache_dir == d.cache_dir and shared.metadata["n_samples"] == 32
+
+
 def test_samples(original, built):
     d = built[1]
     assert (len(d), d.n_samples, d.n_subjects, d.n_trs) == (63, 63, 3, 21)
@@ -203,8 +217,10 @@ def test_methods(built):
     assert batch["audio"].shape == (3, 4, 112) and batch["fmri"].shape[0] == 3
     assert batch["subject_id"].tolist() == [1, 2, 2] and batch["tr_index"].tolist() == [0, 2, 2] and batch["tr_index_abs"].tolist() == [16, 18, 18]
     one = d.get_subject_data(2)
+    assert one["subject_id"] == 2 and one["n_trs"] == 5 and one["tr_index_abs"].tolist() == [16, 17, 18, 19, 20]
     assert one["subject_id"] == 2 and one["audio"].shape == (5, 4, 112) and np.array_equal(one["fmri"][2], d[7]["fmri"])
     assert np.array_equal(one["fmri"], d.get_subject_data("2")["fmri"])
+    assert all(type(one[name]) is np.ndarray and one[name].flags.writeable for name in ("audio", "fmri"))  # the caller's
     stats = d.get_feature_stats()
     rows = np.stack([d[i]["fmri"] for i in range(len(d))]).astype(np.float64)
     assert abs(stats["fmri"]["mean"] - rows.mean()) < 1e-9 and abs(stats["fmri"]["std"] - rows.std()) < 1e-9
