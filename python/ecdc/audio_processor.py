@@ -281,7 +281,8 @@ class AudioProcessor:
         ----------
         features : integer array
             (n_trs, codebooks, frames per TR) or (n_trs, codebooks * frames per TR). Of giblet's layout only the codebooks that
-            exist at the bandwidth are decoded.
+            exist at the bandwidth are decoded; its own arrays, (n_trs, 896) at 3 kbps, need no layout='giblet' if those that do not
+            exist are 0.
         output_path : path
         n_codebooks, frames_per_tr : int, optional
             Of a row. They are told by the shape and the processor; given ones must agree.
@@ -318,7 +319,7 @@ class AudioProcessor:
         rows, tr, samples = self._rows, self.tr, -1
         if metadata is not None:
             rows, tr, samples = self._described(_attributes(metadata))
-        shape = rows.fit(features, rows.shape("tr", tr), n_codebooks, frames_per_tr)
+        shape = rows.fit(features, rows.shape("tr", tr), n_codebooks, frames_per_tr, metadata is not None)
         if len(features) == 0:
             raise ValueError(f"features has the shape {features.shape}: no TR, no sound")
         blocks = rows.sound(features, shape, -1 if samples < 0 else rows.model.frames(samples))

@@ -155,6 +155,30 @@ def test_giblets_rows_are_decoded_without_the_codebooks_that_do_not_exist(tmp_pa
         np.testing.assert_array_equal(read_wav(tmp_path / f"{other}.wav")[1], read_wav(tmp_path / "a.wav")[1])
 
 
+@pytest.mark.parametrize("bandwidth, in_row", [(1.5, 2), (3.0, 8), (6.0, 16), (12.0, 32), (24.0, 32)])
+@pytest.mark.parametrize("tr, width", [(1.5, 112), (0.72, 54)])
+def test_giblets_own_arrays_are_known_by_themselves(tmp_path, bandwidth, in_row, tr, width):
+    """The call that giblet's tests make: 8 codebooks at 3 kbps, of which 4 exist."""
+    p = ecdc.AudioProcessor(True, bandwidth, tr=tr, model="default")
+    codes, metadata = p.audio_to_features(SPEECH, max_trs=2)
+    own = np.zeros((2, in_row, width), np.int64)
+    own[:, :codes.shape[1]] = codes
+    p.features_to_audio(codes, tmp_path / "wanted.wav")
+    wanted = read_wav(tmp_path / "wanted.wav")[1]
+    for features, told in (own.reshape(2, -1), {"n_codebooks": in_row, "frames_per_tr": width}), (own.reshape(2, -1), {}), (own, {}):
+        p.features_to_audio(features, tmp_path / "a.wav", **told)
+        np.testing.assert_array_equal(read_wav(tmp_path / "a.wav")[1], wanted)
+    if in_row == codes.shape[1]:
+        return
+    own[1, -1, -1] = 1
+    says = f"features has {in_row} codebooks per row, allowed at {bandwidth:g} kbps are 1 to {codes.shape[1]}"
+    for features, q, known in (own, p, {}), (own * 0, p, {"metadata": metadata}), \
+            (own * 0, ecdc.AudioProcessor(True, bandwidth, tr=1.0, model="default", alignment="exact"), {}):
+        features = features if q is p else np.zeros((2, in_row, 75), int)
+        with pytest.raises(ValueError, match=says):
+            q.features_to_audio(features, tmp_path / "b.wav", **known)
+
+
 def test_clipping_is_reported(tmp_path, loud_model):
     p = processor(model=loud_model)
     square = np.sign(np.sin(np.arange(72000) / 40)) * 2
@@ -289,7 +313,8 @@ def test_wrong_arguments_of_audio_to_features(arguments, says):
     (np.zeros((2, 4, 113), int), {}, "features has the shape (2, 4, 113), but its rows do not divide into the 112 frames"),
     (np.zeros((2, 449), int), {}, "features has the shape (2, 449), but its rows do not divide into the 112 frames"),
     (np.zeros((2, 0), int), {}, "features has the shape (2, 0)"),
-    (np.zeros((2, 896), int), {}, "features has 8 codebooks per row, allowed at 3 kbps are 1 to 4"),
+    (np.ones((2, 896), int), {}, "features has 8 codebooks per row, allowed at 3 kbps are 1 to 4"),
+    (np.zeros((0, 896), int), {}, "features has the shape (0, 896): no TR, no sound"),
     (np.zeros((0, 4, 112), int), {}, "features has the shape (0, 4, 112): no TR, no sound"),
     (np.zeros((2, 4, 112), int), {"n_codebooks": 8}, "n_codebooks is 8, but features of the shape (2, 4, 112) has 4"),
     (np.zeros((2, 4, 112), int), {"frames_per_tr": 113}, "frames_per_tr is 113, but a TR of 1.5 s has 112 frames"),
