@@ -83,13 +83,14 @@ class CodeRows:
                 maker.finish()
                 collect()
         if not rows:
-            raise ValueError(f"{sound.name}: {n_samples / self.model.sampling_rate:.3f} s of sound is shorter than one TR of "
-                             f"{shape.grid.tr_s:g} s")
+            sound.warn_of_no_tr(n_samples / self.model.sampling_rate, shape.grid.tr_s, stacklevel=4)
+            blank = finish(np.zeros((self.row_codebooks, shape.grid.frames_per_tr), np.int64), RowInfo())
+            return np.empty((0, *blank.shape), blank.dtype), infos, n_samples
         return np.stack(rows), infos, n_samples
 
     def arrange(self, rows: np.ndarray) -> np.ndarray:
         """Rows in the layout that was asked for."""
-        return rows if self.layout == "codes" else rows.reshape(len(rows), -1)
+        return rows if self.layout == "codes" else rows.reshape(len(rows), rows.shape[1] * rows.shape[2])
 
     def description(self, shape: RowShape) -> dict[str, Any]:
         """As in the OUT.json of the command."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any, Iterator
 
 import numpy as np
@@ -40,6 +41,10 @@ class Sound:
         else:
             for i in range(0, len(self._samples), BLOCK):
                 yield self._samples[i:i + BLOCK]
+
+    def warn_of_no_tr(self, seconds: float, tr_s: float, stacklevel: int) -> None:
+        warnings.warn(f"{self.name}: {seconds:.3f} s of sound is shorter than one TR of {tr_s:g} s: no row comes of it", UserWarning,
+                      stacklevel)
 
     def description(self) -> dict[str, Any]:
         """As in the OUT.json of the command."""

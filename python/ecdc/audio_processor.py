@@ -212,7 +212,7 @@ class AudioProcessor:
         -------
         features : array
             Codes: (n_trs, codebooks, frames per TR) or, in the layouts 'flat' and 'giblet', (n_trs, codebooks * frames per TR);
-            n_trs = floor(duration / tr). Codes are 0 ... 1023.
+            n_trs = floor(duration / tr), with a UserWarning where that is 0. Codes are 0 ... 1023.
         metadata : pandas.DataFrame
             One line per TR: tr_index, start_time and end_time in seconds, n_frames, n_codebooks, encoding_mode. What the
             features are made from and with stands in ``metadata.attrs``, as in the OUT.json of ``ecdc features``: model (name,
@@ -261,8 +261,8 @@ class AudioProcessor:
     def _metadata(self, infos: list[RowInfo], n_codebooks: int, sound: Sound, n_samples: int, rate: int,
                   description: dict[str, Any]) -> pd.DataFrame:
         metadata = pd.DataFrame({
-            "tr_index": np.array([i.tr_index for i in infos], np.int64), "start_time": [i.start_s for i in infos],
-            "end_time": [i.end_s for i in infos], "n_frames": np.array([i.n_frames for i in infos], np.int64),
+            "tr_index": np.array([i.tr_index for i in infos], np.int64), "start_time": np.array([i.start_s for i in infos], np.float64),
+            "end_time": np.array([i.end_s for i in infos], np.float64), "n_frames": np.array([i.n_frames for i in infos], np.int64),
             "n_codebooks": np.full(len(infos), n_codebooks, np.int64), "encoding_mode": MODES[self.mode]})
         metadata.attrs.update({"version": lib.ecdc_version().decode(), "input": sound.description(), "mode": self.mode,
                                **description, "n_trs": len(infos), "sampling_rate": rate, "hrf": self.hrf, "samples": n_samples,
