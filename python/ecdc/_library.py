@@ -6,6 +6,7 @@ Structs and prototypes repeat ``include/ecdc.h``; ``tests/python/test_header.py`
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
 import threading
@@ -377,6 +378,9 @@ class EcdcError(ValueError):
         super().__init__(message)
         self.status = status
 
+    def __reduce__(self) -> tuple[Any, ...]:  # processes hand exceptions to each other as pickles
+        return type(self), (*self.args, self.status)
+
 
 def call(function: Callable[..., int], *arguments: Any) -> None:
     """Calls a function that ends in `ecdc_error *err`; its failure becomes an exception."""
@@ -388,7 +392,8 @@ def call(function: Callable[..., int], *arguments: Any) -> None:
     if status == E_MEMORY:
         raise MemoryError(message)
     if status == E_IO:
-        raise OSError(message)
+        missing = message.endswith((os.strerror(errno.ENOENT), ": no such directory"))
+        raise FileNotFoundError(message) if missing else OSError(message)
     raise EcdcError(message, lib.ecdc_status_name(status).decode())
 
 

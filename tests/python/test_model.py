@@ -202,3 +202,5 @@ def test_errors_of_the_library_carry_their_status(tmp_path):
     with pytest.raises(ecdc.EcdcError) as e:
         ecdc.Model("no/such/model")
     assert e.value.status == "ECDC_E_MODEL"
+    again = pickle.loads(pickle.dumps(e.value))
+    assert (type(again), str(again), again.status) == (ecdc.EcdcError, str(e.value), "ECDC_E_MODEL")

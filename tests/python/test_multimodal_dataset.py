@@ -384,13 +384,19 @@ def test_wrong_arguments(built, settings, words):
 
 
 def test_missing_files(tmp_path, data):
-    with pytest.raises(OSError, match="nowhere: no such directory"):
+    with pytest.raises(FileNotFoundError, match="nowhere: no such directory"):
         dataset(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="nofilm.mp4: No such file"):
+        dataset(data, film=tmp_path / "nofilm.mp4")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="empty: no scans: neither"):
+        dataset(tmp_path / "empty")
     with pytest.raises(FileNotFoundError):
         dataset(data, video_features=tmp_path / "video.npy")
     (tmp_path / "video.npy").write_bytes(b"not an array")
     with pytest.raises(ValueError, match="video_features is .*video.npy"):
         dataset(data, video_features=tmp_path / "video.npy")
-    with pytest.raises(ValueError, match="no film: neither"):
+    with pytest.raises(FileNotFoundError, match="no film: neither") as e:
         (data / "stimuli_film.mp4").unlink()
         dataset(data)
+    assert isinstance(e.value, ecdc.EcdcError) and e.value.status == "ECDC_E_FORMAT"
