@@ -57,7 +57,8 @@ class AudioProcessor:
     """The sound of films and recordings as features on the time grid of an fMRI scan, and back.
 
     The first eight parameters, their defaults and the attributes of the same names are those of
-    ``giblet.data.audio.AudioProcessor``.
+    ``giblet.data.audio.AudioProcessor``. It can be pickled, and so be handed to workers in other processes, which open its model
+    again.
 
     Parameters
     ----------
