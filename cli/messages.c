@@ -1,11 +1,17 @@
 /* What the commands say to people, on standard error. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli.h"
+#include "media/output.h"
 
 int report_error(const ecdc_error *err) {
-    fprintf(stderr, "ecdc: %s\n", err->message);
+    const char *kept = err->status == ECDC_E_EXISTS ? strstr(err->message, "(" OUTPUT_IS_KEPT ")") : NULL;
+    if (kept)
+        fprintf(stderr, "ecdc: %.*s(-f overwrites it)\n", (int)(kept - err->message), err->message);
+    else
+        fprintf(stderr, "ecdc: %s\n", err->message);
     return EXIT_FAILED;
 }
 
