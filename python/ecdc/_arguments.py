@@ -6,6 +6,7 @@ import fractions
 import numbers
 import operator
 import os
+import re
 from typing import Any, Iterable
 
 import numpy as np
@@ -18,6 +19,14 @@ def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name} is {value!r}, allowed are {', '.join(map(repr, allowed))}")
     return value
+
+
+def device(name: str, value: Any) -> str:
+    """'cpu' or 'cuda', from what PyTorch has for devices, without their numbers."""
+    match = re.fullmatch("(cpu|cuda)(:[0-9]+)?", str(value))
+    if not match:
+        raise ValueError(f"{name} is {value!r}, allowed are 'cpu', 'cuda' and with a number, such as 'cuda:0'")
+    return match[1]
 
 
 def integer(name: str, value: Any, minimum: int, maximum: int | None = None, why: str = "") -> int:

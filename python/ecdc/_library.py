@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import re
 import threading
@@ -301,7 +302,7 @@ ecdc_status ecdc_report(const ecdc_model *model, const char *input, const char *
 # ------------------------------------------------------------------------------------------------------- loading --
 
 
-def _pointer_to(scalar: Any, dtype: type) -> type:
+def _pointer_to(scalar: Any, dtype: type, constant: bool) -> type:
     """An argument `scalar *`: a contiguous numpy array of that type, a reference to one number, or None."""
     pointer = POINTER(scalar)
 
@@ -312,6 +313,8 @@ def _pointer_to(scalar: Any, dtype: type) -> type:
                 return pointer.from_param(value)
             if value.dtype != dtype or not value.flags.c_contiguous:
                 raise TypeError(f"a contiguous array of {np.dtype(dtype)} is needed, not of {value.dtype}")
+            if not constant and not value.flags.writeable:  # the memory may be a file's, mapped read-only: a write would end the process
+                raise ValueError("the array is read-only, and the library would write into it")
             return value.ctypes.data_as(pointer)
 
     return Argument
@@ -320,10 +323,10 @@ def _pointer_to(scalar: Any, dtype: type) -> type:
 _TYPES: dict[str, Any] = {
     "void": None, "int": c_int, "double": c_double, "size_t": c_size_t, "int64_t": c_int64, "char *": c_char_p,
     "ecdc_status": c_int, "ecdc_alignment": c_int, "ecdc_hrf": c_int, "ecdc_part": c_int,
-    "int *": POINTER(c_int), "size_t *": POINTER(c_size_t), "double *": _pointer_to(c_double, np.float64),
-    "float *": _pointer_to(ctypes.c_float, np.float32), "int32_t *": _pointer_to(c_int32, np.int32),
-    "int64_t *": _pointer_to(c_int64, np.int64), "uint8_t *": _pointer_to(ctypes.c_uint8, np.uint8),
-    "char *const *": POINTER(c_char_p),
+    "int *": POINTER(c_int), "size_t *": POINTER(c_size_t), "char *const *": POINTER(c_char_p),
+    **{f"{const}{name} *": _pointer_to(scalar, dtype, bool(const)) for const in ("", "const ") for name, scalar, dtype in (
+        ("float", ctypes.c_float, np.float32), ("double", c_double, np.float64), ("int32_t", c_int32, np.int32),
+        ("int64_t", c_int64, np.int64), ("uint8_t", ctypes.c_uint8, np.uint8))},
     **{name: struct for name, struct in STRUCTS.items()},
     **{f"{name} *": POINTER(struct) for name, struct in STRUCTS.items()},
     **{f"{name} *": c_void_p for name in HANDLES},
@@ -333,8 +336,9 @@ _TYPES: dict[str, Any] = {
 
 def _type_of(declaration: str) -> Any:
     """The ctypes type of "const float *samples"; the name at the end may be missing."""
-    base, stars = re.fullmatch(r"(?:const )?(\w+) ?(\*const \*|\**)\w*", declaration.strip()).groups()  # type: ignore[union-attr]
-    return _TYPES[f"{base} {stars}" if stars else base]
+    const, base, stars = re.fullmatch(r"(const )?(\w+) ?(\*const \*|\**)\w*", declaration.strip()).groups()  # type: ignore[union-attr]
+    name = f"{base} {stars}" if stars else base
+    return _TYPES[const + name if const and const + name in _TYPES else name]
 
 
 def prototypes() -> Iterator[tuple[str, Any, list[Any]]]:
@@ -385,6 +389,9 @@ class EcdcError(ValueError):
         super().__init__(message)
         self.status = status
 
+    def __reduce__(self) -> tuple[Any, ...]:  # processes hand exceptions to each other as pickles
+        return type(self), (*self.args, self.status)
+
 
 # Where the library's messages name options of the command, and what these are called here.
 _WORDS = ((re.compile(r"overwriting was not asked for"), "overwrite=True overwrites it"),
@@ -412,7 +419,8 @@ def call(function: Callable[..., int], *arguments: Any) -> None:
     if status == E_MEMORY:
         raise MemoryError(message)
     if status == E_IO:
-        raise OSError(message)
+        missing = message.endswith((os.strerror(errno.ENOENT), ": no such directory"))
+        raise FileNotFoundError(message) if missing else OSError(message)
     raise EcdcError(message, lib.ecdc_status_name(status).decode())
 
 
@@ -424,6 +432,9 @@ class Handle:
         self.lock = threading.Lock()
         self._free = free
         self._keeps = keeps  # what must outlive it
+
+    def __reduce__(self) -> Any:  # also asked for a copy, which would be freed a second time
+        raise TypeError("what the library has in memory can be neither pickled nor copied; a Model can")
 
     def __del__(self) -> None:
         self._free(self.pointer)

@@ -59,7 +59,7 @@ class MelRows:
         n_samples, ref, rate = sum(map(len, blocks)), lib.ecdc_mel_peak(mel.pointer), self.settings.sampling_rate_hz
         n_trs = lib.ecdc_tr_grid_count(byref(grid.samples), n_samples, rate, 0)
         if n_trs == 0:
-            raise ValueError(f"{sound.name}: {n_samples / rate:.3f} s of sound is shorter than one TR of {grid.samples.tr_s:g} s")
+            sound.warn_of_no_tr(n_samples / rate, grid.samples.tr_s, stacklevel=5)
         n_trs = n_trs if max_trs is None else min(n_trs, max_trs)
         places = [self._place(grid, i) for i in range(n_trs)]
         rows = np.full((n_trs, self.settings.n_mels, grid.width), FLOOR_DB, np.float32)

@@ -42,6 +42,10 @@ class Sound:
             for i in range(0, len(self._samples), BLOCK):
                 yield self._samples[i:i + BLOCK]
 
+    def warn_of_no_tr(self, seconds: float, tr_s: float, stacklevel: int) -> None:
+        warnings.warn(f"{self.name}: {seconds:.3f} s of sound is shorter than one TR of {tr_s:g} s: no row comes of it", UserWarning,
+                      stacklevel)
+
     def warn_of_break(self, stacklevel: int) -> None:
         """Says how the file broke off, if it did, to who called the caller."""
         if self._reader is not None and self._reader.broken_off:

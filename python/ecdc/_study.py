@@ -21,6 +21,10 @@ class Subject(NamedTuple):
     n_trs: int
 
 
+class MissingError(EcdcError, FileNotFoundError):
+    """The directory is there, the scans or the film are not."""
+
+
 class Study:
     """What `ecdc_study` knows. `model` is None for mel spectrograms."""
 
@@ -42,8 +46,13 @@ class Study:
         if sys.stderr.isatty():
             settings.listener.progress = progress
         handle = None if model is None else model._open()
-        self._handle = new(lib.ecdc_study_open, lib.ecdc_study_close, _arguments.path("data_dir", data_dir), byref(settings),
-                           handle.pointer if handle else None, keeps=(note, progress, stop, handle))
+        try:
+            self._handle = new(lib.ecdc_study_open, lib.ecdc_study_close, _arguments.path("data_dir", data_dir), byref(settings),
+                               handle.pointer if handle else None, keeps=(note, progress, stop, handle))
+        except EcdcError as e:
+            if str(e).startswith((f"{os.fsdecode(data_dir)}: no scans: ", f"{os.fsdecode(data_dir)}: no film: ")):
+                raise MissingError(str(e), e.status) from None
+            raise
         info = StudyInfo()
         lib.ecdc_study_get_info(self._handle.pointer, byref(info))
         self.data, self.cache, self.film = (os.fsdecode(path) for path in (info.data, info.cache, info.film))

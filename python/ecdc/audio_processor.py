@@ -57,7 +57,8 @@ class AudioProcessor:
     """The sound of films and recordings as features on the time grid of an fMRI scan, and back.
 
     The first eight parameters, their defaults and the attributes of the same names are those of
-    ``giblet.data.audio.AudioProcessor``.
+    ``giblet.data.audio.AudioProcessor``. It can be pickled, and so be handed to workers in other processes, which open its model
+    again.
 
     Parameters
     ----------
@@ -71,8 +72,9 @@ class AudioProcessor:
         Of mel spectrograms.
     tr : float or fractions.Fraction
         Repetition time in seconds, taken as the decimal that it is written as.
-    device : {'cpu', 'cuda'}
-        There is no CUDA backend: 'cuda' warns once and computes equal codes on the CPU.
+    device : str or torch.device
+        'cpu' or 'cuda', also with a number, as in 'cuda:0'. There is no CUDA backend: 'cuda' warns once and computes equal codes
+        on the CPU.
     model : str or path, optional
         As for `Model`. Default: ``facebook/encodec_24khz`` from the local cache or, once, from the hub (`ecdc.hub.fetch`);
         where that fails, with a UserWarning that names both, the embedded model.
@@ -109,6 +111,8 @@ class AudioProcessor:
     encodec_sample_rate : int
         The model's rate in Hz: 24000.
     encodec_model : Model
+    encodec_processor : Model
+        The same. giblet has a feature extractor of transformers there; this model takes samples as they are.
 
     Raises
     ------
@@ -117,12 +121,11 @@ class AudioProcessor:
     """
 
     def __init__(self, use_encodec: bool = True, encodec_bandwidth: float = 3.0, sample_rate: int = 22050, n_mels: int = 2048,
-                 n_fft: int = 4096, hop_length: int = 512, tr: float = 1.5, device: str = "cpu", *,
+                 n_fft: int = 4096, hop_length: int = 512, tr: float = 1.5, device: Any = "cpu", *,
                  model: Union[str, "os.PathLike[str]", None] = None, n_codebooks: int | None = None, layout: str = "codes",
                  alignment: str = "giblet", mode: str | None = None, per_frame: bool = False, hrf: str = "none",
                  dtype: str = "int64", fallback: str = "mel", threads: int | None = None, precision: str = "f32") -> None:
-        _arguments.choice("device", device, ("cpu", "cuda"))
-        if device == "cuda":
+        if _arguments.device("device", device) == "cuda":
             _warn_once("device='cuda': this build has no CUDA backend; the CPU computes equal codes")
         _arguments.seconds("tr", tr)
         _arguments.choice("precision", precision, PRECISIONS)
@@ -186,6 +189,10 @@ class AudioProcessor:
         """Codebooks that the features hold, without those that giblet's layout fills with zeros; 0 in mel mode."""
         return self._rows.n_codebooks if self.encodec_model else 0
 
+    @property
+    def encodec_processor(self) -> Model | None:
+        return self.encodec_model
+
     def audio_to_features(self, audio_source: PathOrArray, max_trs: int | None = None, from_video: bool = True,
                           tr_length: float | None = None, *, partial_input: bool = False) -> tuple[np.ndarray, pd.DataFrame]:
         """Turns a sound into one row of codes per TR.
@@ -209,7 +216,7 @@ class AudioProcessor:
         -------
         features : array
             Codes: (n_trs, codebooks, frames per TR) or, in the layouts 'flat' and 'giblet', (n_trs, codebooks * frames per TR);
-            n_trs = floor(duration / tr). Codes are 0 ... 1023.
+            n_trs = floor(duration / tr), with a UserWarning where that is 0. Codes are 0 ... 1023.
         metadata : pandas.DataFrame
             One line per TR: tr_index, start_time and end_time in seconds, n_frames, n_codebooks, encoding_mode. What the
             features are made from and with stands in ``metadata.attrs``, as in the OUT.json of ``ecdc features``: model (name,
@@ -260,8 +267,8 @@ class AudioProcessor:
     def _metadata(self, infos: list[RowInfo], n_codebooks: int, sound: Sound, n_samples: int, rate: int,
                   description: dict[str, Any]) -> pd.DataFrame:
         metadata = pd.DataFrame({
-            "tr_index": np.array([i.tr_index for i in infos], np.int64), "start_time": [i.start_s for i in infos],
-            "end_time": [i.end_s for i in infos], "n_frames": np.array([i.n_frames for i in infos], np.int64),
+            "tr_index": np.array([i.tr_index for i in infos], np.int64), "start_time": np.array([i.start_s for i in infos], np.float64),
+            "end_time": np.array([i.end_s for i in infos], np.float64), "n_frames": np.array([i.n_frames for i in infos], np.int64),
             "n_codebooks": np.full(len(infos), n_codebooks, np.int64), "encoding_mode": MODES[self.mode]})
         metadata.attrs.update({"version": lib.ecdc_version().decode(), "input": sound.description(), "mode": self.mode,
                                **description, "n_trs": len(infos), "sampling_rate": rate, "hrf": self.hrf, "samples": n_samples,
@@ -280,7 +287,8 @@ class AudioProcessor:
         ----------
         features : integer array
             (n_trs, codebooks, frames per TR) or (n_trs, codebooks * frames per TR). Of giblet's layout only the codebooks that
-            exist at the bandwidth are decoded. One row alone is ``features[i][None]``.
+            exist at the bandwidth are decoded; its own arrays, (n_trs, 896) at 3 kbps, need no layout='giblet' if those that do not
+            exist are 0. One row alone is ``features[i][None]``.
         output_path : path
             A name that ends in ``.wav``; or a device or a pipe, which is written to.
         n_codebooks, frames_per_tr : int, optional
@@ -321,7 +329,7 @@ class AudioProcessor:
         rows, tr, samples = self._rows, self.tr, -1
         if metadata is not None:
             rows, tr, samples = self._described(_attributes(metadata))
-        shape = rows.fit(features, rows.shape("tr", tr), n_codebooks, frames_per_tr)
+        shape = rows.fit(features, rows.shape("tr", tr), n_codebooks, frames_per_tr, metadata is not None)
         if len(features) == 0:
             raise ValueError(f"features has the shape {features.shape}: no TR, no sound")
         in_all = None if metadata is None else _attributes(metadata).get("n_trs")
@@ -363,10 +371,11 @@ class AudioProcessor:
         samples = int(description["samples"]) if description.get("partial") else -1
         return CodeRows(self.encodec_model, threads=self.threads, precision=self.precision, **parameters), tr, samples
 
-    def get_audio_info(self, audio_source: PathOrArray, *, partial_input: bool = False) -> dict[str, Any]:
+    def get_audio_info(self, audio_source: PathOrArray, from_video: bool = True, *, partial_input: bool = False) -> dict[str, Any]:
         """Facts of a sound: sample_rate (this processor's, as in giblet), duration in seconds, samples (at that rate), n_trs.
 
-        All of the sound is read: containers claim lengths that are not true. `partial_input` as for `audio_to_features`.
+        All of the sound is read: containers claim lengths that are not true. `from_video` is for giblet's sake, `partial_input` as for
+        `audio_to_features`.
         """
         sound = Sound(audio_source, self.sample_rate, partial_input)
         samples = sum(len(block) for block in sound.blocks())

@@ -242,6 +242,9 @@ def extract(path: Any, mask: Mask, *, zscore: bool = False, n_trs: int | None = 
         out = np.empty((rows, mask.n_voxels), np.float32)
     elif not isinstance(out, np.ndarray) or out.shape != (rows, mask.n_voxels) or out.dtype != np.float32 or not out.flags.c_contiguous:
         raise ValueError(f"out has to be a contiguous float32 array of the shape {(rows, mask.n_voxels)}")
+    elif not out.flags.writeable or not out.flags.aligned:
+        raise ValueError(f"out is {'not aligned' if out.flags.writeable else 'read-only'}, it has to be an array that can be written into, "
+                         "such as numpy.lib.format.open_memmap(..., mode='w+')")
     found = Extraction()
     with stoppable(settings):
         call(lib.ecdc_nifti_extract, handle.pointer, mask._handle.pointer, byref(settings), out, byref(found))

@@ -38,7 +38,8 @@ class _Closable:
 
 
 class Model(_Closable):
-    """Weights and configuration of one EnCodec model. Immutable; any number of threads may use it at once.
+    """Weights and configuration of one EnCodec model. Immutable; any number of threads may use it at once. Copies share the
+    weights; a pickle holds where they come from and their SHA-256, and opens them there again.
 
     Parameters
     ----------
@@ -89,9 +90,22 @@ class Model(_Closable):
         self.bandwidths: tuple[float, ...] = tuple(info.bandwidths_kbps[:min(info.n_bandwidths, MAX_BANDWIDTHS)])
         self.n_parameters: int = info.n_parameters
         self.chunked: bool = bool(info.chunked)
+        is_file = self.origin not in ("embedded", "generated") and os.path.exists(name)
+        self._source = os.path.abspath(name) if is_file else name  # what a pickle opens again
 
     def __repr__(self) -> str:
         return f"<ecdc.Model {self.name!r}, {self.sampling_rate} Hz, {'/'.join(f'{b:g}' for b in self.bandwidths)} kbps>"
+
+    def __copy__(self) -> Model:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Model:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (type(self), self._source, self.sha256)
 
     @property
     def sha256(self) -> str:
@@ -150,6 +164,15 @@ class Model(_Closable):
             decoder.push(codes)
             decoder.finish()
             return decoder.pull()
+
+
+def _reopen(kind: type[Model], source: Union[str, "os.PathLike[str]"], sha256: str) -> Model:
+    """The model of a pickle."""
+    model = kind(source)
+    if model.sha256 != sha256:
+        raise ValueError(f"{os.fspath(source)} has other weights (SHA-256 {model.sha256[:16]}...) than the model that was pickled "
+                         f"({sha256[:16]}...)")
+    return model
 
 
 class _Stream(_Closable):

@@ -95,6 +95,13 @@ def test_refusals(tmp_path, scans):
         fmri.shared_mask([])
     with pytest.raises(ValueError, match=r"out has to be a contiguous float32 array of the shape \(40, \d+\)"):
         fmri.extract(scans[0][0], mask, out=np.empty((3, 3), np.float32))
+    np.save(tmp_path / "out.npy", np.zeros((40, mask.n_voxels), np.float32))
+    with pytest.raises(ValueError, match="out is read-only, it has to be an array that can be written into"):
+        fmri.extract(scans[0][0], mask, out=np.load(tmp_path / "out.npy", mmap_mode="r"))
+    shifted = np.zeros(40 * mask.n_voxels * 4 + 1, np.uint8)[1:].view(np.float32).reshape(40, mask.n_voxels)
+    with pytest.raises(ValueError, match="out is not aligned"):
+        fmri.extract(scans[0][0], mask, out=shifted)
+    assert not np.load(tmp_path / "out.npy").any() and not shifted.any()
     with pytest.raises(ValueError, match="series has the shape"):
         fmri.restore(np.zeros((4, 3)), mask, tmp_path / "x.nii")
     with pytest.raises(ValueError, match=r"affine has the shape \(3, 3\)"):

@@ -4,6 +4,8 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
+import pytest
 from run import ROOT
 from ecdc import _library
 
@@ -59,3 +61,13 @@ def test_numbers_are_those_of_the_header(tmp_path):
     checks = "\n".join(f'_Static_assert({name} == {number}, "{name}");' for name, number in pairs)
     assert len(pairs) >= 12
     compile_and_run(tmp_path, f'#include "ecdc.h"\n{checks}\nint main(void) {{ return 0; }}\n')
+
+
+def test_read_only_arrays_are_not_written_into():
+    """Behind one may be a file that is mapped read-only, where a write ends the process."""
+    array = np.zeros(4, np.float32)
+    array.flags.writeable = False
+    reads, writes = _library._type_of("const float *samples"), _library._type_of("float *samples")
+    assert reads.from_param(array)
+    with pytest.raises(ValueError, match="read-only"):
+        writes.from_param(array)

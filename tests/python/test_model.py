@@ -1,7 +1,12 @@
 """The codec itself: stored codes of transformers, streams however they are cut, wrong arguments."""
 
+import copy
+import os
+import pickle
 import json
 import shutil
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -93,6 +98,56 @@ def test_a_stream_outlives_its_model(speech):
         pass
     with pytest.raises(ValueError, match="this Encoder is closed"):
         encoder.push(speech[:9000])
+
+
+@pytest.mark.parametrize("name", ["default", TINY, "random:encodec_24khz", "./tiny", "maker/model"])
+def test_a_pickle_opens_the_same_weights(name, speech, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").symlink_to(TINY)
+    cached = tmp_path / "no-hub" / "hub" / "models--maker--model"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("0" * 40)
+    (cached / "snapshots").mkdir()
+    (cached / "snapshots" / ("0" * 40)).symlink_to(TINY)
+    model = ecdc.Model(name)
+    content = pickle.dumps(model)
+    assert len(content) < 1000
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "else")
+    again = pickle.loads(content)
+    assert (again.name, again.origin.split("/")[-2:], again.sha256) == (model.name, model.origin.split("/")[-2:], model.sha256)
+    np.testing.assert_array_equal(again.encode(speech[:9000]), model.encode(speech[:9000]))
+
+
+def test_a_pickle_does_not_take_other_weights(tmp_path):
+    shutil.copytree(TINY, tmp_path / "model")
+    model = ecdc.Model(tmp_path / "model" / "model.safetensors")
+    content = pickle.dumps(model)
+    weights = bytearray((tmp_path / "model" / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (tmp_path / "model" / "new").write_bytes(weights)
+    os.replace(tmp_path / "model" / "new", tmp_path / "model" / "model.safetensors")
+    with pytest.raises(ValueError, match="model.safetensors has other weights .* than the model that was pickled"):
+        pickle.loads(content)
+    model.close()
+    with pytest.raises(ValueError, match="this Model is closed"):
+        pickle.dumps(model)
+
+
+def test_copies_share_the_weights(tiny, speech):
+    expected = tiny.encode(speech[:9000])
+    for twin in (copy.copy(tiny), copy.deepcopy([tiny])[0]):
+        assert twin is not tiny and twin._handle is tiny._handle
+        twin.close()
+    np.testing.assert_array_equal(tiny.encode(speech[:9000]), expected)
+
+
+def test_streams_are_not_copied(tiny):
+    code = ("import copy, pickle, ecdc\nencoder = ecdc.Encoder(ecdc.Model())\n"
+            "for call in (pickle.dumps, copy.deepcopy):\n    try:\n        call(encoder)\n    except TypeError as e:\n        print(e)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.stdout.count("can be neither pickled nor copied") == 2 and done.stderr == ""
 
 
 def test_one_model_in_many_threads(tiny, speech):
@@ -201,3 +256,5 @@ def test_errors_of_the_library_carry_their_status(tmp_path):
     with pytest.raises(ecdc.EcdcError) as e:
         ecdc.Model("no/such/model")
     assert e.value.status == "ECDC_E_MODEL"
+    again = pickle.loads(pickle.dumps(e.value))
+    assert (type(again), str(again), again.status) == (ecdc.EcdcError, str(e.value), "ECDC_E_MODEL")

@@ -1,5 +1,6 @@
 """ecdc.MultimodalDataset on a synthetic study: samples, splits, alignment, caches, and what it refuses."""
 
+import copy
 import inspect
 import os
 import pickle
@@ -57,6 +58,20 @@ def test_giblets_signature():
         ("cache_dir", None), ("preprocess", True), ("tr", 1.5), ("max_trs", None), ("use_encodec", True), ("encodec_bandwidth", 3.0),
         ("encodec_sample_rate", 12000), ("frame_skip", 2), ("shared_data", None), ("normalize_fmri", True)]
     assert all(p.kind is p.KEYWORD_ONLY for p in parameters[15:])
+
+
+def test_giblets_attributes(built, tmp_path):
+    d = dataset(built[0], [1, 3], "val", mode="per_subject", max_trs=20, encodec_bandwidth=3.0, normalize_fmri=False, apply_hrf=False,
+                cache_dir=tmp_path / "cache")
+    assert (d.data_dir, d.cache_dir) == (built[0], tmp_path / "cache") and isinstance(d.cache_dir, type(d.data_dir))
+    assert (d.split, d.apply_hrf, d.mode, d.tr, d.max_trs) == ("val", False, "per_subject", 1.5, 20)
+    assert (d.use_encodec, d.encodec_bandwidth, d.encodec_sample_rate, d.frame_skip, d.normalize_fmri) == (True, 3.0, 12000, 2, False)
+    assert d.subject_ids == d.subjects == [1, 3]
+    wanted = {"subject_ids": [1, 3], "n_subjects": 2, "n_trs": 4, "n_samples": 8, "feature_dims": d.feature_dims, "tr": 1.5,
+              "apply_hrf": False, "mode": "per_subject"}
+    assert {name: d.metadata[name] for name in wanted} == wanted
+    shared = dataset(built[0], [1, 3], "train", max_trs=20, normalize_fmri=False, apply_hrf=False, shared_data=d.get_data_dict())
+    assert shared.cache_dir == d.cache_dir and shared.metadata["n_samples"] == 32
 
 
 def test_samples(original, built):
@@ -202,8 +217,10 @@ def test_methods(built):
     assert batch["audio"].shape == (3, 4, 112) and batch["fmri"].shape[0] == 3
     assert batch["subject_id"].tolist() == [1, 2, 2] and batch["tr_index"].tolist() == [0, 2, 2] and batch["tr_index_abs"].tolist() == [16, 18, 18]
     one = d.get_subject_data(2)
+    assert one["subject_id"] == 2 and one["n_trs"] == 5 and one["tr_index_abs"].tolist() == [16, 17, 18, 19, 20]
     assert one["subject_id"] == 2 and one["audio"].shape == (5, 4, 112) and np.array_equal(one["fmri"][2], d[7]["fmri"])
     assert np.array_equal(one["fmri"], d.get_subject_data("2")["fmri"])
+    assert all(type(one[name]) is np.ndarray and one[name].flags.writeable for name in ("audio", "fmri"))  # the caller's
     stats = d.get_feature_stats()
     rows = np.stack([d[i]["fmri"] for i in range(len(d))]).astype(np.float64)
     assert abs(stats["fmri"]["mean"] - rows.mean()) < 1e-9 and abs(stats["fmri"]["std"] - rows.std()) < 1e-9
@@ -233,6 +250,9 @@ def test_pickled(built):
     assert len(content) < 20000  # files are mapped anew
     again = pickle.loads(content)
     assert len(again) == len(d) and np.array_equal(again[30]["fmri"], d[30]["fmri"])
+    assert np.array_equal(again[30]["audio"], d[30]["audio"]) and again.mask.n_voxels == d.mask.n_voxels
+    twin = copy.deepcopy(d)
+    assert np.array_equal(twin[30]["audio"], d[30]["audio"]) and np.array_equal(twin[30]["fmri"], d[30]["fmri"])
     d[0]
     assert len(pickle.dumps(d)) < 20000
 
@@ -383,16 +403,22 @@ def test_a_study_that_is_not_there_is_noticed_before_a_model_is_opened(tmp_path,
 
 
 def test_missing_files(tmp_path, data):
-    with pytest.raises(OSError, match="nowhere: no such directory"):
+    with pytest.raises(FileNotFoundError, match="nowhere: no such directory"):
         dataset(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="nofilm.mp4: No such file"):
+        dataset(data, film=tmp_path / "nofilm.mp4")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="empty: no scans: neither"):
+        dataset(tmp_path / "empty")
     with pytest.raises(FileNotFoundError):
         dataset(data, video_features=tmp_path / "video.npy")
     (tmp_path / "video.npy").write_bytes(b"not an array")
     with pytest.raises(ValueError, match="video_features is .*video.npy"):
         dataset(data, video_features=tmp_path / "video.npy")
-    with pytest.raises(ValueError, match="no film: neither"):
+    with pytest.raises(FileNotFoundError, match="no film: neither") as e:
         (data / "stimuli_film.mp4").unlink()
         dataset(data)
+    assert isinstance(e.value, ecdc.EcdcError) and e.value.status == "ECDC_E_FORMAT"
 
 
 def test_a_film_that_breaks_off(data):
