@@ -342,7 +342,7 @@ void decoder_facts_of(const struct decoder *d, struct decoder_facts *facts) {
         .jitter = vorbis_jitter(stream->codecpar),
         .clock_may_reset = track_clock_is_broadcast(&d->track),
         .track = d->track.number,
-        .n_tracks = track_count(&d->track),
+        .n_tracks = d->track.n_tracks,
         .duration_hint_s = isfinite(hint_s) && hint_s > 0 ? hint_s : 0,
     };
 }

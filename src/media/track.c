@@ -170,12 +170,19 @@ static bool claims_are_exact(const AVInputFormat *format) {
     return false;
 }
 
+static ecdc_status list_tracks(struct track *t, ecdc_error *err) {
+    t->tracks = ecdc_alloc_array(t->format->nb_streams, sizeof *t->tracks);
+    if (!t->tracks)
+        return ecdc_fail_memory(err, "a media file");
+    for (unsigned i = 0; i < t->format->nb_streams; i++)
+        if (t->format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO)
+            t->tracks[t->n_tracks++] = t->format->streams[i];
+    return ECDC_OK;
+}
+
 /* Number `wanted` among the audio tracks; NULL if there are not so many. */
-static AVStream *audio_track(const AVFormatContext *format, int wanted) {
-    for (unsigned i = 0; i < format->nb_streams && wanted >= 0; i++)
-        if (format->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_AUDIO && wanted-- == 0)
-            return format->streams[i];
-    return NULL;
+static AVStream *audio_track(const struct track *t, int wanted) {
+    return wanted >= 0 && wanted < t->n_tracks ? t->tracks[wanted] : NULL;
 }
 
 static const char *tag_of(const AVStream *stream, const char *name) {
@@ -187,7 +194,7 @@ static ecdc_status fail_no_such_track(const struct track *t, int wanted, ecdc_er
     char found[600] = "";
     size_t n = 0;
     const AVStream *stream;
-    for (int i = 0; (stream = audio_track(t->format, i)) && n < sizeof found; i++) {
+    for (int i = 0; (stream = audio_track(t, i)) && n < sizeof found; i++) {
         const char *language = tag_of(stream, "language");
         n += (size_t)snprintf(found + n, sizeof found - n, "%s%d %s%s%.20s", i ? ", " : "", i,
                               avcodec_get_name(stream->codecpar->codec_id), *language ? " " : "", language);
@@ -200,7 +207,7 @@ static ecdc_status fail_no_such_track(const struct track *t, int wanted, ecdc_er
 
 static ecdc_status choose_track(struct track *t, const ecdc_reader_settings *settings, ecdc_error *err) {
     if (settings->choose_track) {
-        t->stream = audio_track(t->format, settings->track);
+        t->stream = audio_track(t, settings->track);
         if (!t->stream)
             return fail_no_such_track(t, settings->track, err);
         t->codec = avcodec_find_decoder(t->stream->codecpar->codec_id);
@@ -215,20 +222,13 @@ static ecdc_status choose_track(struct track *t, const ecdc_reader_settings *set
     if (!t->codec)
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: FFmpeg has no decoder for its audio track (%s)", t->name,
                          avcodec_get_name(t->stream->codecpar->codec_id));
-    while (audio_track(t->format, t->number) != t->stream)
+    while (audio_track(t, t->number) != t->stream)
         t->number++;
     return ECDC_OK;
 }
 
-int track_count(const struct track *t) {
-    int n = 0;
-    while (audio_track(t->format, n))
-        n++;
-    return n;
-}
-
 bool track_describe(const struct track *t, int number, ecdc_track_info *info) {
-    const AVStream *stream = audio_track(t->format, number);
+    const AVStream *stream = audio_track(t, number);
     if (!stream)
         return false;
     *info = (ecdc_track_info){
@@ -260,6 +260,8 @@ ecdc_status track_open(struct track *t, const char *path, const ecdc_reader_sett
             status = fail_av(t, ECDC_E_FORMAT, "its tracks cannot be read", code, err);
     }
     if (status == ECDC_OK)
+        status = list_tracks(t, err);
+    if (status == ECDC_OK)
         status = choose_track(t, settings, err);
     if (status == ECDC_OK) {
         take_claim(t, &claims);
@@ -279,6 +281,7 @@ ecdc_status track_open(struct track *t, const char *path, const ecdc_reader_sett
 void track_close(struct track *t) {
     avformat_close_input(&t->format); /* leaves io to us */
     avio_closep(&t->io);
+    free(t->tracks);
     free(t->name);
     memset(t, 0, sizeof *t);
 }

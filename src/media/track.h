@@ -14,7 +14,10 @@ struct track {
     AVIOContext *io;
     AVFormatContext *format;
     AVStream *stream; /* the audio track; others are discarded where that costs nothing */
-    int number;       /* of the audio track among those of the file, from 0 */
+    /* The audio tracks that the file had when it was opened: a broadcast stream may announce others later, or make one of them
+     * something else. `stream` is number `number`. */
+    AVStream **tracks;
+    int n_tracks, number;
     const AVCodec *codec;
     bool asked_for_more; /* the file named other files, which were not opened */
     /* What the header claims about the length, as opposed to what FFmpeg estimates; 0 where it claims nothing. */
@@ -32,8 +35,7 @@ ecdc_status track_fail_stopped(const struct track *t, ecdc_error *err);
 /* Fine on a zeroed struct and after track_open failed. */
 void track_close(struct track *t);
 
-/* Audio tracks in the file, and what it says about one of them (false: there is none of that number). */
-int track_count(const struct track *t);
+/* What the file says about an audio track; false: there is none of that number. */
 bool track_describe(const struct track *t, int number, ecdc_track_info *info);
 /* Whether the sound has gone by on a pipe before the index that tells where it is (MP4). */
 bool track_index_is_behind(const struct track *t);
