@@ -239,6 +239,7 @@ ecdc_status ecdc_row_placer_push(ecdc_row_placer *placer, const int64_t *row, ec
 size_t ecdc_row_placer_ready(const ecdc_row_placer *placer);
 size_t ecdc_row_placer_pull(ecdc_row_placer *placer, int32_t *codes, size_t max_frames);
 ecdc_mel_settings ecdc_default_mel_settings(void);
+int64_t ecdc_mel_frames(const ecdc_mel_settings *settings, int64_t n_samples);
 ecdc_status ecdc_mel_new(const ecdc_mel_settings *settings, ecdc_mel **mel, ecdc_error *err);
 void ecdc_mel_free(ecdc_mel *mel);
 int ecdc_mel_empty_filters(const ecdc_mel *mel);
