@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/listener.h"
 #include "base/memory.h"
 #include "base/paths.h"
@@ -15,7 +16,6 @@
 #include "base/status.h"
 #include "features/file_out.h"
 #include "json_out.h"
-#include "model/json.h"
 #include "sidecar.h"
 
 enum { TRS = 4 /* at a time */ };

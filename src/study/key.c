@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/json.h"
 #include "base/listener.h"
 #include "base/sha256_file.h"
 #include "base/status.h"
-#include "model/json.h"
 
 /* ------------------------------------------------------------------------------------------------ files --- */
 
