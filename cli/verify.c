@@ -171,7 +171,8 @@ static ecdc_status run_somewhere(const struct verification *v, const char *self,
         if (interrupted())
             status = fail_interrupted(err);
         else if (*result < 0)
-            status = ecdc_fail(err, ECDC_E_IO, "%s, which ran the comparison, was ended by a signal (%s)", candidates[i], strsignal(-*result));
+            status = ecdc_fail(err, ECDC_E_IO, "%s, which ran the comparison, was ended by a signal (%s)", candidates[i],
+                               strsignal(-*result));
         if (used < sizeof tried)
             used += (size_t)snprintf(tried + used, sizeof tried - used, "%s%s %s", used ? "; " : "", candidates[i],
                                      *result == CANNOT_RUN ? "cannot be run" : "lacks numpy, torch or transformers");
