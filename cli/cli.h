@@ -58,7 +58,8 @@ struct options {
 };
 
 struct command {
-    const char *name, *arguments, *summary;
+    const char *name, *arguments, *summary; /* one line each */
+    const char *details; /* more of it, for the command's own help; NULL: nothing */
     const char *options; /* names of the options it takes, separated by spaces */
     int min_arguments, max_arguments;
     bool many_bandwidths; /* takes several, separated by commas */
@@ -81,6 +82,7 @@ bool output_is_input(const struct options *o);
 /* Prints "ecdc: MESSAGE" to stderr; returns the status to exit with. */
 int report_error(const ecdc_error *err);
 int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void report_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void report_note(const struct options *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Called once, first of all: where the caller has closed standard input, output or error, their numbers are taken, so that no

@@ -6,6 +6,7 @@ import fractions
 import numbers
 import operator
 import os
+import re
 from contextlib import contextmanager
 from typing import Any, Iterable, Iterator
 
@@ -21,6 +22,14 @@ def choice(name: str, value: Any, allowed: Iterable[str]) -> str:
     return value
 
 
+def device(name: str, value: Any) -> str:
+    """'cpu' or 'cuda', from what PyTorch has for devices, without their numbers."""
+    match = re.fullmatch("(cpu|cuda)(:[0-9]+)?", str(value))
+    if not match:
+        raise ValueError(f"{name} is {value!r}, allowed are 'cpu', 'cuda' and with a number, such as 'cuda:0'")
+    return match[1]
+
+
 def integer(name: str, value: Any, minimum: int, maximum: int | None = None, why: str = "") -> int:
     try:
         number = None if isinstance(value, (bool, np.bool_)) else operator.index(value)
@@ -30,6 +39,13 @@ def integer(name: str, value: Any, minimum: int, maximum: int | None = None, why
         allowed = f"from {minimum} on" if maximum is None else f"from {minimum} to {maximum}"
         raise ValueError(f"{name} is {value!r}, allowed are whole numbers {allowed}{why}")
     return number
+
+
+def kbps(name: str, value: Any) -> float:
+    """A bandwidth; whether a model has it is the library's to say."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}, allowed is a number of kbps such as 3.0")
+    return float(value)
 
 
 def seconds(name: str, value: Any) -> str:
@@ -88,8 +104,27 @@ def described(what: str) -> Iterator[None]:
         raise ValueError(f"metadata does not describe {what} of ecdc: {e!r} in its attrs") from e
 
 
-def input_path(path: Any) -> bytes:
+def path(name: str, value: Any) -> bytes:
+    """A path, or a name that may be one, as the library takes it."""
+    if not isinstance(value, (str, bytes, os.PathLike)):
+        raise TypeError(f"{name} is {value!r}, allowed are str, bytes and os.PathLike")
+    encoded = os.fsencode(value)
+    if b"\0" in encoded:
+        raise ValueError(f"{name} is {value!r}, which holds a null character: no file has such a name")
+    return encoded
+
+
+def input_path(value: Any, name: str = "path") -> bytes:
     """The path of a file that must be there."""
-    encoded = os.fsencode(path)
-    os.stat(encoded)  # FileNotFoundError, with its name
+    encoded = path(name, value)
+    os.stat(os.fsdecode(encoded))  # FileNotFoundError, with its name
+    return encoded
+
+
+def output_path(name: str, value: Any, *endings: str) -> bytes:
+    """The path of a file that may be made: its name says what will be in it. A device or a pipe has the name that it has."""
+    encoded = path(name, value)
+    text = os.fsdecode(encoded)
+    if not text.lower().endswith(endings) and (os.path.isfile(text) or not os.path.exists(text)):
+        raise ValueError(f"{name} is {text!r}, allowed are names that end in {' or '.join(endings)}")
     return encoded

@@ -83,13 +83,14 @@ class CodeRows:
                 maker.finish()
                 collect()
         if not rows:
-            raise ValueError(f"{sound.name}: {n_samples / self.model.sampling_rate:.3f} s of sound is shorter than one TR of "
-                             f"{shape.grid.tr_s:g} s")
+            sound.warn_of_no_tr(n_samples / self.model.sampling_rate, shape.grid.tr_s, stacklevel=4)
+            blank = finish(np.zeros((self.row_codebooks, shape.grid.frames_per_tr), np.int64), RowInfo())
+            return np.empty((0, *blank.shape), blank.dtype), infos, n_samples
         return np.stack(rows), infos, n_samples
 
     def arrange(self, rows: np.ndarray) -> np.ndarray:
         """Rows in the layout that was asked for."""
-        return rows if self.layout == "codes" else rows.reshape(len(rows), -1)
+        return rows if self.layout == "codes" else rows.reshape(len(rows), rows.shape[1] * rows.shape[2])
 
     def description(self, shape: RowShape) -> dict[str, Any]:
         """As in the OUT.json of the command."""
@@ -100,8 +101,10 @@ class CodeRows:
 
     # ------------------------------------------------------------------------------------------------- the way back --
 
-    def fit(self, features: np.ndarray, shape: RowShape, n_codebooks: int | None, frames_per_tr: int | None) -> RowShape:
-        """The shape of these features' rows: theirs decide about codebooks, the grid about frames."""
+    def fit(self, features: np.ndarray, shape: RowShape, n_codebooks: int | None, frames_per_tr: int | None,
+            described: bool) -> RowShape:
+        """The shape of these features' rows: theirs decide about codebooks, the grid about frames. `described`: what this object
+        says is theirs; else rows that giblet made are known by themselves."""
         width = shape.grid.frames_per_tr
         if frames_per_tr is not None and frames_per_tr != width:
             raise ValueError(f"frames_per_tr is {frames_per_tr!r}, but a TR of {shape.grid.tr_s:g} s has {width} frames in the alignment "
@@ -120,10 +123,16 @@ class CodeRows:
         if n_codebooks is not None and n_codebooks != in_row:
             raise ValueError(f"n_codebooks is {n_codebooks!r}, but features of the shape {features.shape} has {in_row}")
         exist = self.n_codebooks if self.layout == "giblet" else self.model.codebooks(self.bandwidth)
-        if in_row < 1 or (in_row > exist and self.layout != "giblet"):
+        giblets = self.layout == "giblet" or (not described and self._are_giblets(features.reshape(len(features), in_row, width), exist))
+        if in_row < 1 or (in_row > exist and not giblets):
             raise ValueError(f"features has {in_row} codebooks per row, allowed at {self.bandwidth:g} kbps are 1 to {exist}; codes of "
                              "another bandwidth need its encodec_bandwidth, giblet's own arrays layout='giblet'")
         return RowShape(shape.grid, min(in_row, exist), in_row)
+
+    def _are_giblets(self, rows: np.ndarray, exist: int) -> bool:
+        """Whether rows have the codebooks of giblet's table at this bandwidth, and those that do not exist are 0."""
+        return (self.alignment == "giblet" and rows.shape[1] == lib.ecdc_giblet_codebooks(self.bandwidth)
+                and not rows[:, exist:].any())
 
     def sound(self, features: np.ndarray, shape: RowShape, n_frames: int) -> Iterator[np.ndarray]:
         """Blocks of the sound of features that `fit` their shape; n_frames: of the signal, -1: the rows tell."""

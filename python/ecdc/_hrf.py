@@ -37,7 +37,7 @@ def convolve(hrf: str, tr_s: float, rows: np.ndarray, outside: float, largest: i
     """Rows (n_trs, ...) convolved over time; integers, where they are convolved at all, are rounded to 0 ... largest.
     `outside`: what a series is before its first row (giblet pads with zeros whatever it convolves)."""
     codes = rows.dtype.kind == "i"
-    if hrf == "none" or (codes and hrf == "giblet"):
+    if hrf == "none" or (codes and hrf == "giblet") or len(rows) == 0:
         return rows
     series = np.ascontiguousarray(rows, np.float32)
     result = np.empty_like(series)

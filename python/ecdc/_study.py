@@ -21,6 +21,10 @@ class Subject(NamedTuple):
     n_trs: int
 
 
+class MissingError(EcdcError, FileNotFoundError):
+    """The directory is there, the scans or the film are not."""
+
+
 class Study:
     """What `ecdc_study` knows. `model` is None for mel spectrograms."""
 
@@ -28,7 +32,8 @@ class Study:
                  mode: str, bandwidth: float, n_codebooks: int | None, hrf: str, zscore: bool, threads: int | None,
                  model: Model | None) -> None:
         settings = lib.ecdc_default_study_settings()
-        settings.cache, settings.film = (None if path is None else os.fsencode(path) for path in (cache, film))
+        settings.cache = None if cache is None else _arguments.path("cache_dir", cache)
+        settings.film = None if film is None else _arguments.path("film", film)
         settings.subjects, settings.scans = subjects.encode(), None if scans is None else scans.encode()
         settings.tr, settings.max_trs = _arguments.seconds("tr", tr).encode(), max_trs or 0
         settings.mode, settings.bandwidth_kbps, settings.n_codebooks = MODES[mode], bandwidth, n_codebooks or 0
@@ -42,8 +47,13 @@ class Study:
         if sys.stderr.isatty():
             settings.listener.progress = progress
         handle = None if model is None else model._open()
-        self._handle = new(lib.ecdc_study_open, lib.ecdc_study_close, os.fsencode(data_dir), byref(settings),
-                           handle.pointer if handle else None, keeps=(note, progress, stop, handle))
+        try:
+            self._handle = new(lib.ecdc_study_open, lib.ecdc_study_close, _arguments.path("data_dir", data_dir), byref(settings),
+                               handle.pointer if handle else None, keeps=(note, progress, stop, handle))
+        except EcdcError as e:
+            if str(e).startswith((f"{os.fsdecode(data_dir)}: no scans: ", f"{os.fsdecode(data_dir)}: no film: ")):
+                raise MissingError(str(e), e.status) from None
+            raise
         info = StudyInfo()
         lib.ecdc_study_get_info(self._handle.pointer, byref(info))
         self.data, self.cache, self.film = (os.fsdecode(path) for path in (info.data, info.cache, info.film))

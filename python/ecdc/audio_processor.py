@@ -57,7 +57,8 @@ class AudioProcessor:
     """The sound of films and recordings as features on the time grid of an fMRI scan, and back.
 
     The first eight parameters, their defaults and the attributes of the same names are those of
-    ``giblet.data.audio.AudioProcessor``.
+    ``giblet.data.audio.AudioProcessor``. It can be pickled, and so be handed to workers in other processes, which open its model
+    again.
 
     Parameters
     ----------
@@ -71,8 +72,9 @@ class AudioProcessor:
         Of mel spectrograms.
     tr : float or fractions.Fraction
         Repetition time in seconds, taken as the decimal that it is written as.
-    device : {'cpu', 'cuda'}
-        There is no CUDA backend: 'cuda' warns once and computes equal codes on the CPU.
+    device : str or torch.device
+        'cpu' or 'cuda', also with a number, as in 'cuda:0'. There is no CUDA backend: 'cuda' warns once and computes equal codes
+        on the CPU.
     model : str or path, optional
         As for `Model`. Default: ``facebook/encodec_24khz`` from the local cache or, once, from the hub (`ecdc.hub.fetch`);
         where that fails, with a UserWarning that names both, the embedded model.
@@ -109,6 +111,8 @@ class AudioProcessor:
     encodec_sample_rate : int
         The model's rate in Hz: 24000.
     encodec_model : Model
+    encodec_processor : Model
+        The same. giblet has a feature extractor of transformers there; this model takes samples as they are.
 
     Raises
     ------
@@ -117,12 +121,11 @@ class AudioProcessor:
     """
 
     def __init__(self, use_encodec: bool = True, encodec_bandwidth: float = 3.0, sample_rate: int = 22050, n_mels: int = 2048,
-                 n_fft: int = 4096, hop_length: int = 512, tr: float = 1.5, device: str = "cpu", *,
+                 n_fft: int = 4096, hop_length: int = 512, tr: float = 1.5, device: Any = "cpu", *,
                  model: Union[str, "os.PathLike[str]", None] = None, n_codebooks: int | None = None, layout: str = "codes",
                  alignment: str = "giblet", mode: str | None = None, per_frame: bool = False, hrf: str = "none",
                  dtype: str = "int64", fallback: str = "mel", threads: int | None = None, precision: str = "f32") -> None:
-        _arguments.choice("device", device, ("cpu", "cuda"))
-        if device == "cuda":
+        if _arguments.device("device", device) == "cuda":
             _warn_once("device='cuda': this build has no CUDA backend; the CPU computes equal codes")
         _arguments.seconds("tr", tr)
         _arguments.choice("precision", precision, PRECISIONS)
@@ -186,8 +189,12 @@ class AudioProcessor:
         """Codebooks that the features hold, without those that giblet's layout fills with zeros; 0 in mel mode."""
         return self._rows.n_codebooks if self.encodec_model else 0
 
+    @property
+    def encodec_processor(self) -> Model | None:
+        return self.encodec_model
+
     def audio_to_features(self, audio_source: PathOrArray, max_trs: int | None = None, from_video: bool = True,
-                          tr_length: float | None = None) -> tuple[np.ndarray, pd.DataFrame]:
+                          tr_length: float | None = None, *, partial_input: bool = False) -> tuple[np.ndarray, pd.DataFrame]:
         """Turns a sound into one row of codes per TR.
 
         Parameters
@@ -201,12 +208,15 @@ class AudioProcessor:
             For giblet's sake: FFmpeg sees for itself what a file is.
         tr_length : float, optional
             Repetition time in seconds for this sound, instead of `tr`; in every mode (giblet ignores it for mel spectrograms).
+        partial_input : bool
+            Where a file is damaged or breaks off: use what comes before, with a UserWarning, and say so in
+            ``metadata.attrs["input"]``; else that is an EcdcError.
 
         Returns
         -------
         features : array
             Codes: (n_trs, codebooks, frames per TR) or, in the layouts 'flat' and 'giblet', (n_trs, codebooks * frames per TR);
-            n_trs = floor(duration / tr). Codes are 0 ... 1023.
+            n_trs = floor(duration / tr), with a UserWarning where that is 0. Codes are 0 ... 1023.
         metadata : pandas.DataFrame
             One line per TR: tr_index, start_time and end_time in seconds, n_frames, n_codebooks, encoding_mode. What the
             features are made from and with stands in ``metadata.attrs``, as in the OUT.json of ``ecdc features``: model (name,
@@ -220,16 +230,17 @@ class AudioProcessor:
             max_trs = _arguments.integer("max_trs", max_trs, 1)
         name, tr = ("tr", self.tr) if tr_length is None else ("tr_length", tr_length)
         if self.mode == "mel":
-            return self._mel_features(audio_source, max_trs, name, tr)
+            return self._mel_features(audio_source, max_trs, name, tr, partial_input)
         model, rows = self._rows.model, self._rows
         shape = rows.shape(name, tr)
-        sound = Sound(audio_source, model.sampling_rate)
+        sound = Sound(audio_source, model.sampling_rate, partial_input)
         latent = self.mode == "latent"
 
         def finish(row: np.ndarray, info: RowInfo) -> np.ndarray:
             return rows.latent(row, info, shape, self.per_frame) if latent else row.astype(self.dtype, copy=False)
 
         features, infos, n_samples = rows.make(sound, shape, max_trs, finish)
+        sound.warn_of_break(stacklevel=2)
         features = convolve(self.hrf, shape.grid.tr_s, features, 0.0, model.codebook_size - 1)
         description = rows.description(shape)
         if latent:
@@ -240,14 +251,16 @@ class AudioProcessor:
                                    "dtype": "float32" if latent else self.dtype})
         return features if latent else rows.arrange(features), metadata
 
-    def _mel_features(self, audio_source: PathOrArray, max_trs: int | None, name: str, tr: Any) -> tuple[np.ndarray, pd.DataFrame]:
+    def _mel_features(self, audio_source: PathOrArray, max_trs: int | None, name: str, tr: Any,
+                      partial_input: bool) -> tuple[np.ndarray, pd.DataFrame]:
         mel = self._mel_rows()
         if mel.n_empty:
             _warn_once(f"{mel.n_empty} of {self.n_mels} mel filters lie between two bins of the spectrum and stay empty, as in librosa",
                        stacklevel=4)
         grid = mel.grid(name, tr)
-        sound = Sound(audio_source, self.sample_rate)
+        sound = Sound(audio_source, self.sample_rate, partial_input)
         rows, infos, n_samples, ref = mel.make(sound, grid, max_trs)
+        sound.warn_of_break(stacklevel=3)
         rows = convolve(self.hrf, grid.samples.tr_s, rows, FLOOR_DB, 0)
         return rows, self._metadata(infos, 0, sound, n_samples, self.sample_rate,
                                     {**mel.description(grid, ref), "dtype": "float32"})
@@ -255,8 +268,8 @@ class AudioProcessor:
     def _metadata(self, infos: list[RowInfo], n_codebooks: int, sound: Sound, n_samples: int, rate: int,
                   description: dict[str, Any]) -> pd.DataFrame:
         metadata = pd.DataFrame({
-            "tr_index": np.array([i.tr_index for i in infos], np.int64), "start_time": [i.start_s for i in infos],
-            "end_time": [i.end_s for i in infos], "n_frames": np.array([i.n_frames for i in infos], np.int64),
+            "tr_index": np.array([i.tr_index for i in infos], np.int64), "start_time": np.array([i.start_s for i in infos], np.float64),
+            "end_time": np.array([i.end_s for i in infos], np.float64), "n_frames": np.array([i.n_frames for i in infos], np.int64),
             "n_codebooks": np.full(len(infos), n_codebooks, np.int64), "encoding_mode": MODES[self.mode]})
         metadata.attrs.update({"version": lib.ecdc_version().decode(), "input": sound.description(), "mode": self.mode,
                                **description, "n_trs": len(infos), "sampling_rate": rate, "hrf": self.hrf, "samples": n_samples,
@@ -275,8 +288,10 @@ class AudioProcessor:
         ----------
         features : integer array
             (n_trs, codebooks, frames per TR) or (n_trs, codebooks * frames per TR). Of giblet's layout only the codebooks that
-            exist at the bandwidth are decoded.
+            exist at the bandwidth are decoded; its own arrays, (n_trs, 896) at 3 kbps, need no layout='giblet' if those that do not
+            exist are 0. One row alone is ``features[i][None]``.
         output_path : path
+            A name that ends in ``.wav``; or a device or a pipe, which is written to.
         n_codebooks, frames_per_tr : int, optional
             Of a row. They are told by the shape and the processor; given ones must agree.
         metadata : pandas.DataFrame or mapping, optional
@@ -288,7 +303,10 @@ class AudioProcessor:
         ValueError
             The features do not fit; a code is out of range; they were made with another model.
         """
+        _arguments.output_path("output_path", output_path, ".wav")
         features = np.asarray(features)
+        if metadata is not None:
+            _check_mode(features, _attributes(metadata).get("mode"))
         if features.dtype.kind == "f":
             rate, blocks = self._mel_sound(features, metadata)
         elif features.dtype.kind in "iu":
@@ -312,9 +330,14 @@ class AudioProcessor:
         rows, tr, samples = self._rows, self.tr, -1
         if metadata is not None:
             rows, tr, samples = self._described(_attributes(metadata))
-        shape = rows.fit(features, rows.shape("tr", tr), n_codebooks, frames_per_tr)
+        shape = rows.fit(features, rows.shape("tr", tr), n_codebooks, frames_per_tr, metadata is not None)
         if len(features) == 0:
             raise ValueError(f"features has the shape {features.shape}: no TR, no sound")
+        in_all = None if metadata is None else _attributes(metadata).get("n_trs")
+        if (features.ndim == 2 and shape.row_codebooks == 1 and n_codebooks is None and rows.layout == "codes"
+                and len(features) == rows.n_codebooks > 1 and in_all != len(features)):
+            warnings.warn(f"features of the shape {features.shape} is taken for {len(features)} TRs of one codebook, which n_codebooks=1 "
+                          f"confirms; one TR of {len(features)} codebooks is features[None]", UserWarning, stacklevel=3)
         blocks = rows.sound(features, shape, -1 if samples < 0 else rows.model.frames(samples))
         return rows.model.sampling_rate, blocks if samples < 0 else _cut(blocks, samples)
 
@@ -323,7 +346,18 @@ class AudioProcessor:
         if metadata is not None:
             mel, tr, ref, samples = _described_mel(_attributes(metadata))
         grid = mel.grid("tr", tr)
-        return mel.settings.sampling_rate_hz, mel.sound(mel.fit(features, grid), grid, ref, samples)
+        return mel.settings.sampling_rate_hz, mel.sound(mel.fit(features, grid, self._rather(features, tr)), grid, ref, samples)
+
+    def _rather(self, features: np.ndarray, tr: Any) -> str:
+        """What floats are whose shape is that of codes or of latents."""
+        frame_rate, dimension = (self.encodec_model.frame_rate, self.encodec_model.dimension) if self.encodec_model else (75, 128)
+        width = _arguments.tr_grid("tr", tr, frame_rate, self.alignment).frames_per_tr
+        if features.shape[1:] in ((dimension,), (dimension, width)):
+            return f"; this is the shape of latents ({dimension} numbers per vector), which are not decoded"
+        like_codes = features.shape[2:] == (width,) or (features.ndim == 2 and features.shape[1] % width == 0)
+        if like_codes and features.size and (features == np.rint(features)).all():
+            return "; codes, which can have this shape, are integers: features.astype('int64')"
+        return ""
 
     def _described(self, description: Mapping[str, Any]) -> tuple[CodeRows, Any, int]:
         """(rows, tr, samples; -1: as the rows tell) of features with this description."""
@@ -337,12 +371,15 @@ class AudioProcessor:
                              "turn its codes into noise; give the right model=")
         return CodeRows(self.encodec_model, threads=self.threads, precision=self.precision, **parameters), tr, samples
 
-    def get_audio_info(self, audio_source: PathOrArray) -> dict[str, Any]:
+    def get_audio_info(self, audio_source: PathOrArray, from_video: bool = True, *, partial_input: bool = False) -> dict[str, Any]:
         """Facts of a sound: sample_rate (this processor's, as in giblet), duration in seconds, samples (at that rate), n_trs.
 
-        All of the sound is read: containers claim lengths that are not true.
+        All of the sound is read: containers claim lengths that are not true. `from_video` is for giblet's sake, `partial_input` as for
+        `audio_to_features`.
         """
-        samples = sum(len(block) for block in Sound(audio_source, self.sample_rate).blocks())
+        sound = Sound(audio_source, self.sample_rate, partial_input)
+        samples = sum(len(block) for block in sound.blocks())
+        sound.warn_of_break(stacklevel=2)
         grid = _arguments.tr_grid("tr", self.tr, self.sample_rate, self.alignment)
         return {"sample_rate": self.sample_rate, "duration": samples / self.sample_rate, "samples": samples,
                 "n_trs": lib.ecdc_tr_grid_count(byref(grid), samples, self.sample_rate, 0)}
@@ -357,6 +394,17 @@ def _cut(blocks: Iterator[np.ndarray], n_samples: int) -> Iterator[np.ndarray]:
     for block in blocks:
         yield block[:n_samples]
         n_samples -= min(len(block), n_samples)
+
+
+def _check_mode(features: np.ndarray, mode: Any) -> None:
+    """Whether the numbers can be what their description says; None: it says nothing."""
+    if mode == "latent":
+        raise ValueError("metadata describes latents, which are not decoded; allowed are codes and mel spectrograms")
+    if mode == "encodec" and features.dtype.kind == "f":
+        raise ValueError(f"features holds {features.dtype}, but metadata describes codes, which are integers: features.astype('int64') where "
+                         "they are whole numbers")
+    if mode == "mel" and features.dtype.kind in "iu":
+        raise ValueError(f"features holds {features.dtype}, but metadata describes a mel spectrogram, which is floating-point numbers")
 
 
 def _described_mel(description: Mapping[str, Any]) -> tuple[MelRows, Fraction, float, int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from . import ENCODEC_AVAILABLE, AudioProcessor, MultimodalDataset
@@ -17,6 +18,7 @@ __all__ = ["ENCODEC_AVAILABLE", "AudioProcessor", "MultimodalDataset"]
 def _module(name: str, **contents: object) -> ModuleType:
     module = ModuleType(name, f"{name} as ecdc has it.")
     module.__dict__.update(contents)
+    module.__spec__ = ModuleSpec(name, None, origin=__name__, is_package=True)  # find_spec wants one
     module.__path__ = []  # a package, as far as imports below it are concerned
     sys.modules[name] = module
     return module

@@ -56,12 +56,13 @@ def _stoi(reference: Any, degraded: Any, rate: int) -> tuple[float, float]:
     return stoi.value, estoi.value
 
 
-def stoi(reference: Any, degraded: Any, rate: int) -> float:
-    """Short-time objective intelligibility (Taal et al. 2011), up to 1; pystoi's numbers. `rate` in Hz.
+def stoi(reference: Any, degraded: Any, rate: int, extended: bool = False) -> float:
+    """Short-time objective intelligibility (Taal et al. 2011), up to 1; pystoi's arguments and numbers. `rate` in Hz.
 
-    NaN where there is too little to measure: less than 0.41 s of the reference within 40 dB of its loudest frame.
+    NaN where there is too little to measure: less than 0.41 s of the reference within 40 dB of its loudest frame. With `extended`
+    the same as `estoi`.
     """
-    return _stoi(reference, degraded, rate)[0]
+    return _stoi(reference, degraded, rate)[1 if extended else 0]
 
 
 def estoi(reference: Any, degraded: Any, rate: int) -> float:

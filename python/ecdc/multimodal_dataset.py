@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import operator
 import os
 import warnings
 import zipfile
@@ -79,7 +80,8 @@ class MultimodalDataset:
 
     The first fourteen parameters, in this order, and their defaults are those of ``giblet.data.MultimodalDataset``. What is made
     from film and scans is kept in `cache_dir` and mapped into memory from there; ``ecdc dataset build`` makes it, too. PyTorch is
-    imported when the first sample is made, where it is installed. Works with the workers of ``torch.utils.data.DataLoader``.
+    imported when the first sample is made, where it is installed. Works with the workers of ``torch.utils.data.DataLoader``; what
+    insists on a ``torch.utils.data.Dataset`` takes ``torch.utils.data.Subset(dataset, range(len(dataset)))``.
 
     Parameters
     ----------
@@ -139,15 +141,19 @@ class MultimodalDataset:
 
     Attributes
     ----------
+    data_dir, cache_dir : pathlib.Path
+    split, apply_hrf, mode, tr, max_trs, use_encodec, encodec_bandwidth, encodec_sample_rate, frame_skip, normalize_fmri
+        As given.
     n_samples, n_subjects, n_trs : int
-        n_trs: of this split.
-    subjects : list
-        Their numbers, or labels.
+        Of this split.
+    subjects, subject_ids : list
+        Their numbers, or labels; one list under two names, of which giblet has the second.
     feature_dims : dict
         Shape of a row of each modality: an int for vectors, else a tuple.
     metadata : dict
-        Where everything comes from: data_dir, cache_dir, film, layout, tr, hrf, align, first_tr, the scans, and under 'audio' the
-        description of the features, with the model's name and SHA-256.
+        giblet's subject_ids, n_subjects, n_trs, n_samples, feature_dims, tr, apply_hrf, mode, all of this split; and where everything
+        comes from: data_dir, cache_dir, film, layout, hrf, align, first_tr, the scans, and under 'audio' the description of the
+        features, with the model's name and SHA-256.
 
     Raises
     ------
@@ -183,6 +189,9 @@ class MultimodalDataset:
         if as_torch and not _torch_is_installed():
             raise ValueError("as_torch is True, but PyTorch is not installed; allowed are False and None")
         self.split, self.tr, self.apply_hrf, self.align, self.as_torch = split, tr, bool(apply_hrf), align, as_torch
+        self.max_trs, self.encodec_bandwidth, self.normalize_fmri = max_trs, encodec_bandwidth, bool(normalize_fmri)
+        self.use_encodec = self.features != "mel"
+        self.encodec_sample_rate, self.frame_skip = encodec_sample_rate, frame_skip
         giblet_npz = f"encodec_{encodec_sample_rate // 1000}khz_{float(encodec_bandwidth)}kbps"
         settings = {
             "data_dir": os.path.abspath(data_dir), "subjects": _subjects_text(subjects), "tr": _arguments.seconds("tr", tr),
@@ -222,12 +231,14 @@ class MultimodalDataset:
     def _find(self, settings: Mapping[str, Any], cache_dir: Any, preprocess: bool, model: Any, threads: int | None, giblet_npz: str,
               giblet_cache: Union[bool, str], others: Mapping[str, Any]) -> dict[str, Any]:
         """Everything that datasets of one study share; what is missing is made."""
-        codec = None if self.features == "mel" else model if isinstance(model, Model) else \
-            _default_model() if model is None else _open_model(model)
-        study = Study(settings["data_dir"], cache=cache_dir, film=settings["film"], subjects=settings["subjects"],
-                      scans=settings["scans"], tr=self.tr, max_trs=settings["max_trs"], mode=self.features,
-                      bandwidth=settings["encodec_bandwidth"] or 3.0, n_codebooks=settings["n_codebooks"], hrf=settings["hrf"],
-                      zscore=settings["normalize_fmri"], threads=threads, model=codec)
+        codec = model if isinstance(model, Model) and self.features != "mel" else None
+        known: dict[str, Any] = dict(cache=cache_dir, film=settings["film"], subjects=settings["subjects"], scans=settings["scans"],
+                                     tr=self.tr, max_trs=settings["max_trs"], zscore=settings["normalize_fmri"], threads=threads)
+        if codec is None and self.features != "mel":  # what is wrong with the study is said before a model is opened or downloaded
+            Study(settings["data_dir"], **known, mode="mel", bandwidth=3.0, n_codebooks=None, hrf="none", model=None)
+            codec = _default_model() if model is None else _open_model(model)
+        study = Study(settings["data_dir"], **known, mode=self.features, bandwidth=settings["encodec_bandwidth"] or 3.0,
+                      n_codebooks=settings["n_codebooks"], hrf=settings["hrf"], model=codec)
         npz = self._giblet_cache(study, codec, giblet_npz, giblet_cache)
         if preprocess:
             study.build(film=npz is None)
@@ -288,6 +299,7 @@ class MultimodalDataset:
             if shared["settings"].get(name) != value:
                 raise ValueError(f"shared_data was made with {name}={shared['settings'].get(name)!r}, this dataset has {value!r}")
         self._shared = dict(shared)
+        self.data_dir, self.cache_dir = Path(settings["data_dir"]), Path(shared["cache_dir"])
         self._subjects: Sequence[Subject] = shared["subjects"]
         self._fmri: Mapping[Any, Stored] = shared["fmri"]
         lengths = [len(series) for series in (*shared["series"].values(), *self._fmri.values())]
@@ -298,7 +310,7 @@ class MultimodalDataset:
         border = int(TRAINING_SHARE * whole)
         self._first, end = {None: (0, whole), "train": (0, border), "val": (border, whole)}[self.split]
         self.n_trs = end - self._first
-        self.subjects = [s.id for s in self._subjects]
+        self.subjects = self.subject_ids = [s.id for s in self._subjects]
         self.n_subjects = len(self._subjects)
         self.n_samples = self.n_trs * (self.n_subjects if self.mode == "per_subject" else 1)
         if self.n_trs == 0:
@@ -307,6 +319,8 @@ class MultimodalDataset:
                   "fmri": next(iter(self._fmri.values())).shape[1:]}
         self.feature_dims = {name: shapes[name][0] if len(shapes[name]) == 1 else shapes[name] for name in MODALITIES if name in shapes}
         self.metadata = {
+            "subject_ids": self.subject_ids, "n_subjects": self.n_subjects, "n_samples": self.n_samples,
+            "feature_dims": self.feature_dims, "apply_hrf": self.apply_hrf,
             "data_dir": settings["data_dir"], "cache_dir": shared["cache_dir"], "layout": shared["layout"], "film": shared["film"],
             "scans": {s.id: s.scan for s in self._subjects}, "tr": self.tr, "hrf": settings["hrf"], "align": self.align,
             "split": self.split, "mode": self.mode, "first_tr": self._first, "n_trs": self.n_trs,
@@ -327,6 +341,10 @@ class MultimodalDataset:
     def __getitem__(self, index: int) -> dict[str, Any]:
         """A dict: audio, fmri (float32), where there are any video and text, tr_index (from 0 in each split), tr_index_abs (of the
         scan), and per subject subject_id."""
+        try:
+            index = operator.index(index)
+        except TypeError:
+            raise TypeError(f"index is {index!r}, allowed are whole numbers; get_batch takes several, such as range(0, 2)") from None
         i = index + self.n_samples if index < 0 else index
         if not 0 <= i < self.n_samples:
             raise IndexError(f"sample {index} of {self.n_samples}")
@@ -384,13 +402,14 @@ class MultimodalDataset:
         raise ValueError(f"subject_id is {subject_id!r}, this dataset has {', '.join(map(repr, self.subjects))}")
 
     def get_subject_data(self, subject_id: Any) -> dict[str, Any]:
-        """All TRs of this split of one subject: each modality (n_trs, ...), subject_id, tr_index, tr_index_abs (n_trs,)."""
+        """All TRs of this split of one subject, numpy arrays as in giblet: each modality (n_trs, ...), tr_index, tr_index_abs (n_trs,);
+        and subject_id, n_trs."""
         subject = self._subject_id(subject_id)
         begin, end = self._first, self._first + self.n_trs
-        data = {name: self._finish(series.rows(begin, end)) for name, series in self._series.items()}
-        data["fmri"] = self._finish(self._fmri[subject].rows(begin, end))
+        data = {name: np.array(series.rows(begin, end)) for name, series in self._series.items()}
+        data["fmri"] = np.array(self._fmri[subject].rows(begin, end))
         trs = np.arange(self.n_trs)
-        return {**data, "subject_id": subject, "tr_index": self._finish(trs), "tr_index_abs": self._finish(trs + begin)}
+        return {**data, "subject_id": subject, "n_trs": self.n_trs, "tr_index": trs, "tr_index_abs": trs + begin}
 
     def _blocks(self, name: str) -> Iterator[np.ndarray]:
         sources = list(self._fmri.values()) if name == "fmri" else [self._series[name]]

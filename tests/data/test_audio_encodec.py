@@ -48,6 +48,7 @@ def test_defaults(processor):
     assert (processor.use_encodec, processor.encodec_bandwidth, processor.tr, processor.device) == (True, 3.0, 1.5, "cpu")
     assert (processor.sample_rate, processor.n_mels, processor.n_fft, processor.hop_length) == (22050, 2048, 4096, 512)
     assert (processor.n_features, processor.encodec_sample_rate) == (2048, 24000)
+    assert processor.encodec_processor is processor.encodec_model and isinstance(processor.encodec_model, ecdc.Model)
 
 
 def test_parameters_by_position():
@@ -119,7 +120,7 @@ def test_flat_and_three_dimensional_features_are_told_apart(processor, tmp_path)
 
 
 def test_get_audio_info(processor, film):
-    info = processor.get_audio_info(film)
+    info = processor.get_audio_info(film, from_video=True)
     assert info["sample_rate"] == 22050 and info["n_trs"] == 20
     assert info["duration"] == pytest.approx(30, abs=0.1) and info["samples"] == pytest.approx(30 * 22050, abs=2000)
 

@@ -6,7 +6,7 @@ import scipy.interpolate
 import scipy.signal
 import torch
 from nilearn.glm.first_level.hemodynamic_models import glover_hrf
-from torch.utils.data import DataLoader
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, random_split
 
 import ecdc
 from ecdc.testing import make_study
@@ -31,7 +31,9 @@ def test_samples_are_tensors(dataset):
     assert type(sample["tr_index"]) is int and type(sample["subject_id"]) is int
     batch = dataset.get_batch([0, 30])
     assert batch["audio"].shape == (2, 4, 112) and batch["subject_id"].tolist() == [1, 2]
-    assert torch.equal(dataset.get_subject_data(2)["fmri"][6], dataset[30]["fmri"])
+    whole = dataset.get_subject_data(2)
+    assert type(whole["fmri"]) is type(whole["audio"]) is np.ndarray  # as in giblet
+    assert np.array_equal(whole["fmri"][6], dataset[30]["fmri"].numpy())
     sample["fmri"] += 1  # memory of its own: neither a warning nor a change
     assert not torch.equal(sample["fmri"], dataset[0]["fmri"])
 
@@ -54,6 +56,22 @@ def test_shuffled_epochs_see_every_sample(dataset):
     assert sorted(seen) == [(s, t) for s in (1, 2, 3) for t in range(N_TRS)]
 
 
+def test_what_insists_on_a_dataset(dataset):
+    wrapped = Subset(dataset, range(len(dataset)))
+    assert isinstance(wrapped, Dataset) and len(wrapped) == len(dataset)
+    assert torch.equal(next(iter(DataLoader(wrapped, batch_size=7)))["audio"], dataset.get_batch(range(7))["audio"])
+    train, rest = random_split(dataset, [0.5, 0.5])
+    assert len(train) + len(rest) == len(ConcatDataset([train, rest])) == len(dataset)
+
+
+def test_devices():
+    for device in (torch.device("cpu"), "cpu"):
+        assert ecdc.AudioProcessor(model="default", device=device).device == device
+    ecdc.audio_processor._warned.clear()
+    with pytest.warns(UserWarning, match="no CUDA backend"):
+        ecdc.AudioProcessor(model="default", device=torch.device("cuda:0"))
+
+
 def test_scans_as_nibabel_has_them(study, dataset):
     """giblet's mask and z-score in float64."""
     votes, scans = 0, [nibabel.load(path).get_fdata() for path in study.scans]
@@ -65,7 +83,7 @@ def test_scans_as_nibabel_has_them(study, dataset):
         series = data[mask].T
         deviation = series.std(axis=0)
         wanted = (series - series.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
-        assert np.abs(dataset.get_subject_data(number)["fmri"].numpy() - wanted).max() < 1e-5
+        assert np.abs(dataset.get_subject_data(number)["fmri"] - wanted).max() < 1e-5
 
 
 @pytest.mark.parametrize("n", [11, 24, 33, 50])

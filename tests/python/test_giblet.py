@@ -57,6 +57,16 @@ def test_all_ways_to_import(tmp_path):
                "assert giblet.data.audio.ENCODEC_AVAILABLE", tmp_path)
 
 
+def test_what_asks_for_modules_finds_them(tmp_path):
+    done = run_python("import importlib.util, pkgutil, ecdc.giblet, giblet\n"
+                      "for name in 'giblet', 'giblet.data', 'giblet.data.audio', 'giblet.data.dataset':\n"
+                      "    print(importlib.util.find_spec(name).name, importlib.util.find_spec(name).origin)\n"
+                      "print(importlib.util.find_spec('giblet.models'), list(pkgutil.walk_packages(giblet.__path__)), giblet)", tmp_path)
+    names = [line.split() for line in done.stdout.splitlines()]
+    assert names[:4] == [[n, "ecdc.giblet"] for n in ("giblet", "giblet.data", "giblet.data.audio", "giblet.data.dataset")]
+    assert names[4][:2] == ["None", "[]"]
+
+
 def test_the_dataset_of_the_overview(tmp_path):
     """"Usage in Dataset", as it stands; what it prints there, (1, 112), are 4 codebooks at 3 kbps."""
     done = run_python("""

@@ -23,6 +23,8 @@ def test_numbers_are_those_of_the_command(tmp_path, command, pair):
     for name, value in found._asdict().items():
         assert value == pytest.approx(said[name], rel=1e-12), name
     assert metrics.stoi(*pair, 24000) == found.stoi and metrics.estoi(*pair, 24000) == found.estoi
+    assert metrics.stoi(*pair, 24000, extended=True) == metrics.stoi(*pair, 24000, True) == found.estoi != found.stoi
+    assert metrics.stoi(*pair, 24000, extended=False) == found.stoi
     assert (metrics.snr_db(*pair), metrics.si_sdr_db(*pair), metrics.lsd_db(*pair)) == found[2:]
 
 

@@ -1,6 +1,12 @@
 """The codec itself: stored codes of transformers, streams however they are cut, wrong arguments."""
 
+import copy
+import os
+import pickle
+import json
 import shutil
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -94,6 +100,56 @@ def test_a_stream_outlives_its_model(speech):
         encoder.push(speech[:9000])
 
 
+@pytest.mark.parametrize("name", ["default", TINY, "random:encodec_24khz", "./tiny", "maker/model"])
+def test_a_pickle_opens_the_same_weights(name, speech, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").symlink_to(TINY)
+    cached = tmp_path / "no-hub" / "hub" / "models--maker--model"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs" / "main").write_text("0" * 40)
+    (cached / "snapshots").mkdir()
+    (cached / "snapshots" / ("0" * 40)).symlink_to(TINY)
+    model = ecdc.Model(name)
+    content = pickle.dumps(model)
+    assert len(content) < 1000
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "else")
+    again = pickle.loads(content)
+    assert (again.name, again.origin.split("/")[-2:], again.sha256) == (model.name, model.origin.split("/")[-2:], model.sha256)
+    np.testing.assert_array_equal(again.encode(speech[:9000]), model.encode(speech[:9000]))
+
+
+def test_a_pickle_does_not_take_other_weights(tmp_path):
+    shutil.copytree(TINY, tmp_path / "model")
+    model = ecdc.Model(tmp_path / "model" / "model.safetensors")
+    content = pickle.dumps(model)
+    weights = bytearray((tmp_path / "model" / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (tmp_path / "model" / "new").write_bytes(weights)
+    os.replace(tmp_path / "model" / "new", tmp_path / "model" / "model.safetensors")
+    with pytest.raises(ValueError, match="model.safetensors has other weights .* than the model that was pickled"):
+        pickle.loads(content)
+    model.close()
+    with pytest.raises(ValueError, match="this Model is closed"):
+        pickle.dumps(model)
+
+
+def test_copies_share_the_weights(tiny, speech):
+    expected = tiny.encode(speech[:9000])
+    for twin in (copy.copy(tiny), copy.deepcopy([tiny])[0]):
+        assert twin is not tiny and twin._handle is tiny._handle
+        twin.close()
+    np.testing.assert_array_equal(tiny.encode(speech[:9000]), expected)
+
+
+def test_streams_are_not_copied(tiny):
+    code = ("import copy, pickle, ecdc\nencoder = ecdc.Encoder(ecdc.Model())\n"
+            "for call in (pickle.dumps, copy.deepcopy):\n    try:\n        call(encoder)\n    except TypeError as e:\n        print(e)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.stdout.count("can be neither pickled nor copied") == 2 and done.stderr == ""
+
+
 def test_one_model_in_many_threads(tiny, speech):
     expected, found = tiny.encode(speech), []
     threads = [threading.Thread(target=lambda: found.append(tiny.encode(speech, threads=1))) for _ in range(4)]
@@ -138,6 +194,59 @@ def test_wrong_arguments(tiny, call, says):
     assert says in str(e.value)
 
 
+@pytest.mark.parametrize("call, says", [
+    (lambda m: ecdc.Model(None), "name is None, allowed are str, bytes and os.PathLike"),
+    (lambda m: ecdc.Model(3), "name is 3, allowed are str"),
+    (lambda m: ecdc.hub.fetch(None), "name is None, allowed are str"),
+    (lambda m: ecdc.AudioProcessor(model=3), "name is 3, allowed are str"),
+    (lambda m: ecdc.Model("a\0b"), r"name is 'a\\x00b', which holds a null character"),
+    (lambda m: m.encode(np.zeros(9), "3"), "bandwidth is '3', allowed is a number of kbps such as 3.0"),
+    (lambda m: m.encode(np.zeros(9), None), "bandwidth is None, allowed is a number of kbps"),
+    (lambda m: m.codebooks("3"), "bandwidth is '3', allowed is a number of kbps"),
+])
+def test_arguments_of_a_wrong_type_are_named(tiny, call, says):
+    with pytest.raises((TypeError, ValueError), match=says):
+        call(tiny)
+
+
+def refusals(model):
+    """What Python does not do with such a model, each as a status and a message."""
+    for use in (lambda: model.encode(np.zeros(48000, np.float32)), lambda: model.encode(np.zeros((2, 48000), np.float32)),
+                lambda: model.decode(np.zeros((4, 150), int)), lambda: ecdc.Encoder(model), lambda: ecdc.Decoder(model, 4)):
+        with pytest.raises(ecdc.EcdcError) as e:
+            use()
+        yield e.value.status, str(e.value)
+
+
+def test_a_model_with_chunks_is_left_to_the_command():
+    model = ecdc.Model(TINY.parent / "tiny48")
+    assert model.chunked and model.channels == 2
+    for status, message in refusals(model):
+        assert status == "ECDC_E_UNSUPPORTED" and "has chunks with scales" in message and "`ecdc encode IN -m MODEL -o OUT.npz`" in message
+
+
+def test_a_model_with_two_channels_is_not_given_mono_samples(tmp_path):
+    config = json.loads((TINY / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "audio_channels": 2}))
+    weights = (TINY / "model.safetensors").read_bytes()
+    size = int.from_bytes(weights[:8], "little")
+    header, data, at = json.loads(weights[8:8 + size]), b"", 0
+    header.pop("__metadata__", None)
+    for name, tensor in header.items():
+        part = weights[8 + size:][slice(*tensor["data_offsets"])]
+        if name.startswith(("encoder.layers.0.conv.parametrizations.weight.original1", "decoder.layers.15.conv")):
+            tensor["shape"][1 if name.startswith("encoder") else 0] = 2
+            part *= 2
+        tensor["data_offsets"] = [at, at := at + len(part)]
+        data += part
+    text = json.dumps(header).encode()
+    (tmp_path / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + data)
+    model = ecdc.Model(tmp_path)
+    assert model.channels == 2 and not model.chunked
+    for status, message in refusals(model):
+        assert status == "ECDC_E_UNSUPPORTED" and "has 2 channels;" in message
+
+
 def test_errors_of_the_library_carry_their_status(tmp_path):
     shutil.copy(TINY / "config.json", tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"\xff" * 100)
@@ -147,3 +256,5 @@ def test_errors_of_the_library_carry_their_status(tmp_path):
     with pytest.raises(ecdc.EcdcError) as e:
         ecdc.Model("no/such/model")
     assert e.value.status == "ECDC_E_MODEL"
+    again = pickle.loads(pickle.dumps(e.value))
+    assert (type(again), str(again), again.status) == (ecdc.EcdcError, str(e.value), "ECDC_E_MODEL")

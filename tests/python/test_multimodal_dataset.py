@@ -1,5 +1,6 @@
 """ecdc.MultimodalDataset on a synthetic study: samples, splits, alignment, caches, and what it refuses."""
 
+import copy
 import inspect
 import os
 import pickle
@@ -57,6 +58,20 @@ def test_giblets_signature():
         ("cache_dir", None), ("preprocess", True), ("tr", 1.5), ("max_trs", None), ("use_encodec", True), ("encodec_bandwidth", 3.0),
         ("encodec_sample_rate", 12000), ("frame_skip", 2), ("shared_data", None), ("normalize_fmri", True)]
     assert all(p.kind is p.KEYWORD_ONLY for p in parameters[15:])
+
+
+def test_giblets_attributes(built, tmp_path):
+    d = dataset(built[0], [1, 3], "val", mode="per_subject", max_trs=20, encodec_bandwidth=3.0, normalize_fmri=False, apply_hrf=False,
+                cache_dir=tmp_path / "cache")
+    assert (d.data_dir, d.cache_dir) == (built[0], tmp_path / "cache") and isinstance(d.cache_dir, type(d.data_dir))
+    assert (d.split, d.apply_hrf, d.mode, d.tr, d.max_trs) == ("val", False, "per_subject", 1.5, 20)
+    assert (d.use_encodec, d.encodec_bandwidth, d.encodec_sample_rate, d.frame_skip, d.normalize_fmri) == (True, 3.0, 12000, 2, False)
+    assert d.subject_ids == d.subjects == [1, 3]
+    wanted = {"subject_ids": [1, 3], "n_subjects": 2, "n_trs": 4, "n_samples": 8, "feature_dims": d.feature_dims, "tr": 1.5,
+              "apply_hrf": False, "mode": "per_subject"}
+    assert {name: d.metadata[name] for name in wanted} == wanted
+    shared = dataset(built[0], [1, 3], "train", max_trs=20, normalize_fmri=False, apply_hrf=False, shared_data=d.get_data_dict())
+    assert shared.cache_dir == d.cache_dir and shared.metadata["n_samples"] == 32
 
 
 def test_samples(original, built):
@@ -202,8 +217,10 @@ def test_methods(built):
     assert batch["audio"].shape == (3, 4, 112) and batch["fmri"].shape[0] == 3
     assert batch["subject_id"].tolist() == [1, 2, 2] and batch["tr_index"].tolist() == [0, 2, 2] and batch["tr_index_abs"].tolist() == [16, 18, 18]
     one = d.get_subject_data(2)
+    assert one["subject_id"] == 2 and one["n_trs"] == 5 and one["tr_index_abs"].tolist() == [16, 17, 18, 19, 20]
     assert one["subject_id"] == 2 and one["audio"].shape == (5, 4, 112) and np.array_equal(one["fmri"][2], d[7]["fmri"])
     assert np.array_equal(one["fmri"], d.get_subject_data("2")["fmri"])
+    assert all(type(one[name]) is np.ndarray and one[name].flags.writeable for name in ("audio", "fmri"))  # the caller's
     stats = d.get_feature_stats()
     rows = np.stack([d[i]["fmri"] for i in range(len(d))]).astype(np.float64)
     assert abs(stats["fmri"]["mean"] - rows.mean()) < 1e-9 and abs(stats["fmri"]["std"] - rows.std()) < 1e-9
@@ -233,6 +250,9 @@ def test_pickled(built):
     assert len(content) < 20000  # files are mapped anew
     again = pickle.loads(content)
     assert len(again) == len(d) and np.array_equal(again[30]["fmri"], d[30]["fmri"])
+    assert np.array_equal(again[30]["audio"], d[30]["audio"]) and again.mask.n_voxels == d.mask.n_voxels
+    twin = copy.deepcopy(d)
+    assert np.array_equal(twin[30]["audio"], d[30]["audio"]) and np.array_equal(twin[30]["fmri"], d[30]["fmri"])
     d[0]
     assert len(pickle.dumps(d)) < 20000
 
@@ -352,8 +372,9 @@ def test_arguments_without_a_meaning_warn_once(built, monkeypatch):
     ({"features": "x"}, "features is 'x'"), ({"hrf": "causal"}, "hrf is 'causal', which has no meaning for codes"),
     ({"hrf": "giblet-doc", "features": "latent"}, "rounds to codes"), ({"hrf": "x"}, "hrf is 'x'"),
     ({"subjects": [9]}, "subject '9': the study has none of that name; it has 1, 2, 3"), ({"subjects": []}, r"subjects is \[\]"),
-    ({"subjects": None}, "subjects is None"), ({"max_trs": 0}, "max_trs is 0"), ({"tr": 2}, "header is 1.5 s, but the TR asked for is 2 s"),
-    ({"tr": 0}, "tr is 0"), ({"encodec_bandwidth": 7}, "7 kbps"), ({"n_codebooks": 5}, "3 kbps has 4"), ({"giblet_cache": "x"}, "giblet_cache"),
+    ({"subjects": None}, "subjects is None"), ({"max_trs": 0}, "max_trs is 0"),
+    ({"tr": 2}, r"header is 1.5 s, but the TR asked for is 2 s \(tr\)$"), ({"tr": 0}, "tr is 0"), ({"encodec_bandwidth": 7}, "7 kbps"),
+    ({"n_codebooks": 5}, "^n_codebooks=5: 3 kbps has 4"), ({"giblet_cache": "x"}, "giblet_cache"),
     ({"max_trs": 1, "split": "train"}, "1 TRs are too few for split='train'"),
     ({"video_features": np.zeros(3)}, r"video_features has float64 of the shape \(3,\)"),
     ({"text_features": np.zeros((3, 1), "U1")}, "text_features has <U1"), ({"model": "random:encodec_48khz"}, "chunks"),
@@ -363,14 +384,48 @@ def test_wrong_arguments(built, settings, words):
         dataset(built[0], **settings)
 
 
+@pytest.mark.parametrize("index", [slice(0, 2), "0", 1.0, None])
+def test_indices_that_are_no_whole_numbers(built, index):
+    with pytest.raises(TypeError, match=r"index is .*, allowed are whole numbers; get_batch takes several"):
+        built[1][index]
+    np.testing.assert_array_equal(built[1][np.int64(1)]["audio"], built[1][1]["audio"])
+
+
+def test_a_study_that_is_not_there_is_noticed_before_a_model_is_opened(tmp_path, data, monkeypatch):
+    for name in "_default_model", "_open_model":
+        monkeypatch.setattr(ecdc.multimodal_dataset, name, lambda *_: pytest.fail("opens a model"))
+    (data / "stimuli_film.mp4").unlink()
+    for model in None, "default":
+        with pytest.raises(OSError, match="nowhere: no such directory"):
+            MultimodalDataset(tmp_path / "nowhere", model=model)
+        with pytest.raises(ValueError, match="no film: neither .*; film=FILE names one"):
+            MultimodalDataset(data, model=model)
+
+
 def test_missing_files(tmp_path, data):
-    with pytest.raises(OSError, match="nowhere: no such directory"):
+    with pytest.raises(FileNotFoundError, match="nowhere: no such directory"):
         dataset(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="nofilm.mp4: No such file"):
+        dataset(data, film=tmp_path / "nofilm.mp4")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="empty: no scans: neither"):
+        dataset(tmp_path / "empty")
     with pytest.raises(FileNotFoundError):
         dataset(data, video_features=tmp_path / "video.npy")
     (tmp_path / "video.npy").write_bytes(b"not an array")
     with pytest.raises(ValueError, match="video_features is .*video.npy"):
         dataset(data, video_features=tmp_path / "video.npy")
-    with pytest.raises(ValueError, match="no film: neither"):
+    with pytest.raises(FileNotFoundError, match="no film: neither") as e:
         (data / "stimuli_film.mp4").unlink()
         dataset(data)
+    assert isinstance(e.value, ecdc.EcdcError) and e.value.status == "ECDC_E_FORMAT"
+
+
+def test_a_film_that_breaks_off(data):
+    """There is no partial_input here, and no word of an option."""
+    film = data / "stimuli_film.mp4"
+    broken = film.with_suffix(".mkv")
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-i", film, "-c", "copy", broken], check=True)
+    broken.write_bytes(broken.read_bytes()[:broken.stat().st_size // 2])
+    with pytest.raises(ecdc.EcdcError, match=r"stimuli_film.mkv: breaks off at [0-9.]+ s of [0-9.]+ s$"):
+        dataset(data, film=broken)
