@@ -1,7 +1,7 @@
 """What the parts share: the run's settings, processes with their time and memory, sounds, statistics.
 
-Only the standard library here and in main.py and the parts: a process that is started inherits the peak memory of the one that
-starts it, so this one has to stay small. The peers live in processes of their own (worker.py).
+A process that is started inherits the peak memory of the one that starts it, so this one has to stay small: here, in main.py and in
+the parts there is the standard library, and numpy where arrays are compared. The peers live in processes of their own (worker.py).
 """
 import hashlib
 import json

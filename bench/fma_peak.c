@@ -2,7 +2,8 @@
  * Build: cc -O2 -march=native -ffp-contract=fast. Prints one JSON object: GFLOP/s in f32 and, where the processor multiplies
  * pairs of bf16, in bf16 (else null). */
 #include <stdio.h>
-#include <time.h>
+
+#include "../src/base/clock.h"
 
 #if defined(__AVX512BF16__)
 #include <immintrin.h>
@@ -17,12 +18,6 @@ enum { BYTES = 16 };
 #endif
 typedef float vector __attribute__((vector_size(BYTES)));
 enum { LANES = BYTES / 4, CHAINS = 12, ROUNDS = 1 << 21, BURSTS = 12 };
-
-static double now_s(void) {
-    struct timespec t;
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Twelve chains hide the latency of two units; their sum is used, so that the loop stays. */
 static double f32_burst(volatile float *sink) {

@@ -2,36 +2,27 @@
  * the codes (the samples) are there is taken for each.
  *
  * usage: latency MODEL THREADS SECONDS      prints one JSON object
- * Exit status 1 where the first codes come later than the header promises: with the frame that completes 7 * 320 samples. */
+ * Exit status 1 where the first codes come later than the header promises, with the frame that completes 7 * 320 samples, or never. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "ecdc.h"
+#include "timing.h"
+
+enum { MOST_PUSHES = 7 };
 
 struct figures {
     double p50_ms, p99_ms, max_ms, x_realtime;
     size_t first; /* the push, counted from 1, after which something could be pulled */
 };
 
-static double now_s(void) {
-    struct timespec t;
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Sorts the times. */
 static struct figures figures_of(double *times_s, size_t n, double frame_s, size_t first) {
     double sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += times_s[i];
-    qsort(times_s, n, sizeof *times_s, by_value);
+    sort_times(times_s, n);
     return (struct figures){.p50_ms = 1e3 * times_s[n / 2],
                             .p99_ms = 1e3 * times_s[(n * 99) / 100],
                             .max_ms = 1e3 * times_s[n - 1],
@@ -81,8 +72,9 @@ static ecdc_status measure(const ecdc_model *model, const ecdc_settings *setting
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4) {
-        fprintf(stderr, "usage: %s MODEL THREADS SECONDS\n", argv[0]);
+    double seconds = argc == 4 ? atof(argv[3]) : 0;
+    if (!(seconds >= 1 && seconds <= 3600)) {
+        fprintf(stderr, "usage: %s MODEL THREADS SECONDS, of 1 to 3600 s\n", argv[0]);
         return 2;
     }
     ecdc_error err;
@@ -96,8 +88,7 @@ int main(int argc, char **argv) {
     ecdc_model_get_info(model, &info);
     ecdc_settings settings = ecdc_default_settings();
     settings.n_threads = atoi(argv[2]);
-    double seconds = atof(argv[3]);
-    size_t n = seconds >= 1 && seconds <= 3600 ? (size_t)(seconds * info.frame_rate_hz) : 75, hop = (size_t)info.hop;
+    size_t n = (size_t)(seconds * info.frame_rate_hz), hop = (size_t)info.hop;
     float *samples = calloc(n, hop * sizeof *samples);
     int32_t *codes = calloc(n, (size_t)info.n_codebooks * sizeof *codes);
     double *times_s = calloc(n, sizeof *times_s);
@@ -117,5 +108,9 @@ int main(int argc, char **argv) {
     free(codes);
     free(times_s);
     ecdc_model_close(model);
-    return status == ECDC_OK && figures[0].first <= 7 ? 0 : 1;
+    if (status == ECDC_OK && (figures[0].first < 1 || figures[0].first > MOST_PUSHES)) {
+        fprintf(stderr, "latency: no codes came by the %dth push\n", MOST_PUSHES);
+        return 1;
+    }
+    return status == ECDC_OK ? 0 : 1;
 }

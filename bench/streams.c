@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ecdc.h"
+#include "timing.h"
 
-enum { BLOCK_FRAMES = 144, MOST = 64 };
+enum { BLOCK_FRAMES = 144, MOST = 1024, MOST_REPEATS = 100 };
 
 struct stream {
     const ecdc_model *model;
@@ -24,12 +24,6 @@ struct stream {
     ecdc_error err;
     int failed;
 };
-
-static double now_s(void) {
-    struct timespec t;
-    timespec_get(&t, TIME_UTC);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void *encode(void *context) {
     struct stream *s = context;
@@ -73,20 +67,17 @@ static double run(struct stream *streams, size_t n, void *(*work)(void *)) {
     return seconds;
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median(double *values, size_t n) {
-    qsort(values, n, sizeof *values, by_value);
+    sort_times(values, n);
     return values[n / 2];
 }
 
 int main(int argc, char **argv) {
     size_t n = argc == 5 ? strtoul(argv[2], NULL, 10) : 0, repeats = argc == 5 ? strtoul(argv[4], NULL, 10) : 0;
-    if (n < 1 || n > MOST || repeats < 1 || repeats > 100) {
-        fprintf(stderr, "usage: %s MODEL STREAMS SECONDS REPEATS\n", argv[0]);
+    double seconds = argc == 5 ? atof(argv[3]) : 0, times[2][2][MOST_REPEATS];
+    if (n < 1 || n > MOST || repeats < 1 || repeats > MOST_REPEATS || !(seconds >= 1 && seconds <= 3600)) {
+        fprintf(stderr, "usage: %s MODEL STREAMS SECONDS REPEATS, of 1 to %d streams, 1 to 3600 s and 1 to %d repeats\n", argv[0], MOST,
+                MOST_REPEATS);
         return 2;
     }
     ecdc_error err;
@@ -98,20 +89,19 @@ int main(int argc, char **argv) {
         return 1;
     }
     ecdc_model_get_info(model, &info);
-    double seconds = atof(argv[3]), times[2][2][100];
-    size_t hop = (size_t)info.hop, frames = seconds >= 1 && seconds <= 3600 ? (size_t)(seconds * info.frame_rate_hz) : 75;
+    size_t hop = (size_t)info.hop, frames = (size_t)(seconds * info.frame_rate_hz);
     float *samples = calloc(frames, hop * sizeof *samples);
-    struct stream streams[MOST];
-    int ok = samples != NULL, width = 0;
+    struct stream *streams = calloc(n, sizeof *streams);
+    int ok = samples && streams, width = 0;
     for (size_t i = 0; ok && i < frames * hop; i++) /* two tones that beat */
         samples[i] = 0.2f * sinf(0.031f * (float)(i % 48000)) + 0.1f * sinf(0.27f * (float)(i % 44100));
     ok = ok && ecdc_model_codebooks(model, 3, &width, &err) == ECDC_OK;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; ok && i < n; i++) {
         streams[i] = (struct stream){.model = model, .settings = ecdc_default_settings(), .samples = samples, .n_frames = frames, .hop = hop};
         streams[i].settings.n_threads = 1;
         streams[i].codes = calloc(frames, (size_t)info.n_codebooks * sizeof(int32_t));
         streams[i].sound = calloc(frames, hop * sizeof(float));
-        ok = ok && streams[i].codes && streams[i].sound;
+        ok = streams[i].codes && streams[i].sound;
     }
     for (size_t r = 0; ok && r < repeats; r++)
         for (int together = 0; ok && together < 2; together++) {
@@ -131,10 +121,11 @@ int main(int argc, char **argv) {
                (double)n * seconds / median(times[1][0], repeats), (double)n * seconds / median(times[1][1], repeats));
     else
         fprintf(stderr, "streams: failed, or the streams differ\n");
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; streams && i < n; i++) {
         free(streams[i].codes);
         free(streams[i].sound);
     }
+    free(streams);
     free(samples);
     ecdc_group_free(group);
     ecdc_model_close(model);

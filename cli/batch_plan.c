@@ -9,13 +9,13 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/paths.h"
 #include "base/status.h"
 #include "batch.h"
 #include "json_out.h"
 #include "media/output_json.h"
-#include "model/json.h"
 #include "model/model.h"
 
 /* ------------------------------------------------------------------------------------------- the settings --- */

@@ -1,10 +1,14 @@
 /* ecdc autoencoder run: rows of codes through a trained autoencoder, into rows that ecdc reconstruct takes. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "base/json.h"
 #include "base/listener.h"
 #include "base/memory.h"
 #include "base/paths.h"
@@ -12,7 +16,6 @@
 #include "base/status.h"
 #include "features/file_out.h"
 #include "json_out.h"
-#include "model/json.h"
 #include "sidecar.h"
 
 enum { TRS = 4 /* at a time */ };
@@ -27,6 +30,7 @@ struct autoencoder_run {
     struct features_out out;
     struct output *logits, *bottleneck; /* NULL: not wanted */
     char *description; /* the features' JSON; NULL: they have none, or it goes nowhere */
+    char *stale[2];    /* table and description that are beside the output and tell of another array; NULL: there is none */
     int64_t *codes, *result;
     int16_t *narrow;
     float *logits_rows, *bottleneck_rows;
@@ -79,8 +83,10 @@ static ecdc_status open_array(const struct options *o, const char *path, bool pa
     return status == ECDC_OK ? npy_write_header(*out, shape, err) : status;
 }
 
-/* The file beside the features with this extension, for the one beside the output; NULL in *from where there is none. */
-static ecdc_status open_beside(const struct options *o, const char *extension, char **from, struct output **out, ecdc_error *err) {
+/* The file beside the features with this extension, for the one beside the output; NULL in *from where there is none: what the output
+ * has there then is *stale. */
+static ecdc_status open_beside(const struct options *o, const char *extension, char **from, char **stale, struct output **out,
+                               ecdc_error *err) {
     char *to = path_replace(o->output, ".npy", extension);
     *from = path_replace(o->arguments[0], ".npy", extension);
     ecdc_status status = to && *from ? ECDC_OK : ecdc_fail_memory(err, "a path");
@@ -89,6 +95,11 @@ static ecdc_status open_beside(const struct options *o, const char *extension, c
     } else {
         free(*from);
         *from = NULL;
+        if (status == ECDC_OK && file_is_regular(to)) {
+            *stale = to;
+            return o->overwrite ? ECDC_OK : ecdc_fail(err, ECDC_E_EXISTS, "%s: exists already and does not belong to the features "
+                                                      "(-f removes it)", to);
+        }
     }
     free(to);
     return status;
@@ -116,12 +127,12 @@ static ecdc_status open_outputs(struct autoencoder_run *r, ecdc_error *err) {
     char *table = NULL;
     ecdc_status status = open_array(o, o->output, true, &r->out.shape, &r->out.npy, err);
     if (status == ECDC_OK && !output_is_pipe(r->out.npy))
-        status = open_beside(o, ".tsv", &table, &r->out.tsv, err);
+        status = open_beside(o, ".tsv", &table, &r->stale[0], &r->out.tsv, err);
     if (status == ECDC_OK && table)
         status = copy_table(table, r->out.tsv, err);
     free(table);
     if (status == ECDC_OK && !output_is_pipe(r->out.npy))
-        status = open_beside(o, ".json", &r->description, &r->out.json, err);
+        status = open_beside(o, ".json", &r->description, &r->stale[1], &r->out.json, err);
     const struct npy_shape logits = {NPY_F32, false, 4,
                                      {r->shape.dims[0], r->info.n_codebooks, r->info.frames_per_tr, r->info.codebook_size}};
     const struct npy_shape bottleneck = {NPY_F32, false, 2, {r->shape.dims[0], r->info.bottleneck}};
@@ -187,7 +198,7 @@ static ecdc_status run_rows(struct autoencoder_run *r, ecdc_error *err) {
         if (status == ECDC_OK && (status = ecdc_autoencoder_run(r->autoencoder, r->codes, n, r->result, r->bottleneck_rows,
                                                                 r->logits_rows, &why)) != ECDC_OK)
             return ecdc_fail(err, status, "%s, from TR %" PRId64 " on: %s", r->o->arguments[0], tr, why.message);
-        for (size_t i = 0; i < n * row; i++) {
+        for (size_t i = 0; status == ECDC_OK && i < n * row; i++) {
             r->n_codes += r->codes[i] >= 0;
             r->n_equal += r->codes[i] >= 0 && r->codes[i] == r->result[i];
         }
@@ -222,12 +233,22 @@ static ecdc_status describe(struct autoencoder_run *r, cJSON **json, ecdc_error 
     return status;
 }
 
+/* Before the array has its name: reconstruct would take them for its own. */
+static ecdc_status remove_stale(const struct autoencoder_run *r, ecdc_error *err) {
+    for (int i = 0; i < 2; i++)
+        if (r->stale[i] && unlink(r->stale[i]) != 0 && errno != ENOENT)
+            return ecdc_fail(err, ECDC_E_IO, "%s: cannot be removed: %s", r->stale[i], strerror(errno));
+    return ECDC_OK;
+}
+
 static ecdc_status finish(struct autoencoder_run *r, ecdc_error *err) {
     cJSON *json = NULL;
     struct output **const others[] = {&r->logits, &r->bottleneck};
     ecdc_status status = describe(r, &json, err);
     if (status == ECDC_OK)
         status = output_commit_all(others, 2, err);
+    if (status == ECDC_OK)
+        status = remove_stale(r, err);
     if (status == ECDC_OK)
         return features_out_finish(&r->out, json, err);
     cJSON_Delete(json);
@@ -259,6 +280,8 @@ static void release(struct autoencoder_run *r) {
     npy_close(r->npy);
     ecdc_autoencoder_close(r->autoencoder);
     free(r->description);
+    free(r->stale[0]);
+    free(r->stale[1]);
     free(r->codes);
     free(r->result);
     free(r->narrow);
@@ -266,14 +289,45 @@ static void release(struct autoencoder_run *r) {
     free(r->bottleneck_rows);
 }
 
-static int run_autoencoder(const struct options *o) {
-    const char *const inputs[] = {o->arguments[0], o->arguments[1]};
-    if (!output_format(&command_autoencoder, o, "npy") || output_is_one_of(o->output, inputs, 2) ||
-        output_is_one_of(o->logits, inputs, 2) || output_is_one_of(o->bottleneck, inputs, 2))
+/* Whether a and b, which need not exist, name one file. */
+static bool same_place(const char *a, const char *b) {
+    struct stat of_a, of_b;
+    if (!strcmp(a, b))
+        return true;
+    bool a_is = stat(a, &of_a) == 0, b_is = stat(b, &of_b) == 0;
+    if (a_is || b_is)
+        return a_is && b_is && S_ISREG(of_a.st_mode) && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+    const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
+    if (strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) != 0)
+        return false;
+    char *folder_a = slash_a ? ecdc_strfmt("%.*s/", (int)(slash_a - a), a) : ecdc_strdup(".");
+    char *folder_b = slash_b ? ecdc_strfmt("%.*s/", (int)(slash_b - b), b) : ecdc_strdup(".");
+    bool same = folder_a && folder_b && stat(folder_a, &of_a) == 0 && stat(folder_b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
+                of_a.st_ino == of_b.st_ino;
+    free(folder_a);
+    free(folder_b);
+    return same;
+}
+
+static int check_outputs(const struct options *o) {
+    const char *const inputs[] = {o->arguments[0], o->arguments[1]}, *const outputs[] = {o->output, o->logits, o->bottleneck};
+    if (!output_format(&command_autoencoder, o, "npy"))
         return EXIT_USAGE;
-    if ((o->logits && !strcmp(o->logits, o->output)) || (o->bottleneck && !strcmp(o->bottleneck, o->output)) ||
-        (o->logits && o->bottleneck && !strcmp(o->logits, o->bottleneck)))
-        return report_usage("autoencoder run: -o, --logits and --bottleneck name the same file");
+    for (int i = 0; i < 3; i++) {
+        if (output_is_one_of(outputs[i], inputs, 2))
+            return EXIT_USAGE;
+        if (o->json && outputs[i] && !strcmp(outputs[i], "-"))
+            return report_usage("autoencoder run: an array to standard output and --json would both write there");
+        for (int k = 0; k < i; k++)
+            if (outputs[i] && outputs[k] && same_place(outputs[i], outputs[k]))
+                return report_usage("autoencoder run: -o, --logits and --bottleneck name the same file");
+    }
+    return EXIT_DONE;
+}
+
+static int run_autoencoder(const struct options *o) {
+    if (check_outputs(o) != EXIT_DONE)
+        return EXIT_USAGE;
     struct autoencoder_run r = {.o = o, .model = o->arguments[1]};
     double start_s = now_s();
     ecdc_error err;

@@ -4,11 +4,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/paths.h"
 #include "base/status.h"
 #include "fmri_modes.h"
 #include "json_out.h"
+#include "media/output.h"
 
 /* Bytes of a file that its first n_trs need, about; 0 where it cannot be opened, which will be said later. */
 static double bytes_of(const char *path, int64_t n_trs) {
@@ -96,11 +98,13 @@ static int make_mask(const struct options *o) {
     ecdc_mask_vote *votes = ecdc_alloc_zeros((size_t)n, sizeof *votes);
     double start_s = now_s();
     ecdc_status status = ECDC_OK;
-    struct stat s;
     if (!votes)
         status = ecdc_fail_memory(&err, "votes");
-    else if (!o->overwrite && stat(o->output, &s) == 0 && S_ISREG(s.st_mode)) /* before the work, not after it */
-        status = ecdc_fail(&err, ECDC_E_EXISTS, "%s: exists; -f replaces it", o->output);
+    else if (file_is_regular(o->output)) { /* what is wrong with it is said before the work, not after it */
+        struct output *probe = NULL;
+        status = output_open(o->output, o->overwrite, false, &probe, &err);
+        output_discard(probe);
+    }
     if (status == ECDC_OK) {
         struct scan_work work;
         ecdc_scan_settings settings = scan_work_start(&work, o, "mask", paths, n, ecdc_default_scan_settings().mask_trs);

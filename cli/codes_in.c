@@ -198,7 +198,7 @@ static ecdc_status check_npz(const struct codes_in *in, const struct npz_header 
 static ecdc_status open_npz(struct codes_in *in, const struct options *o, ecdc_model **model, ecdc_error *err) {
     ecdc_status status = npz_open(in->path, &in->npz, err);
     if (status == ECDC_OK)
-        status = ecdc_model_open(o->model, model, err);
+        status = model_open(o, o->model, model, err);
     if (status != ECDC_OK)
         return status;
     ecdc_model_get_info(*model, &in->info);

@@ -4,7 +4,7 @@
 
 #include "cli.h"
 
-/* Where frames come from; made by codes_in.c and cmd_reconstruct.c. */
+/* Where frames come from; made by codes_in.c and reconstruct_codes.c. */
 struct frame_source {
     void *context;
     int n_codebooks;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/paths.h"
 #include "base/status.h"
@@ -10,7 +11,6 @@
 #include "fmri_modes.h"
 #include "json_out.h"
 #include "media/npy.h"
-#include "model/json.h"
 
 enum { FRAME_RATE = 75 /* any: only the TR is of use */ };
 

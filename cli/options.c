@@ -314,8 +314,8 @@ static int set(struct options *o, int key, const char *v) {
     case OPT_PYTHON: o->python = v; break;
     case OPT_AUDIO: o->audio = v; break;
     case OPT_SECONDS:
-        if (!parse_number(v, &o->seconds) || o->seconds > 36000)
-            return bad_value("seconds", v, "a number above 0, at most 36000");
+        if (!parse_number(v, &o->seconds) || o->seconds < 0.01 || o->seconds > 36000)
+            return bad_value("seconds", v, "a number from 0.01 to 36000");
         break;
     case OPT_REPEATS:
         if (!parse_integer(v, 1, 1000, &n))

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/paths.h"
 #include "base/status.h"
-#include "model/json.h"
 
 
 static bool get_text(const cJSON *object, const char *name, char *out, size_t size) {

@@ -3,16 +3,20 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/embed.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/temporary.h"
 #include "media/mix.h"
 #include "media/model_dir.h"
 #include "media/wav.h"
@@ -22,10 +26,7 @@ extern char **environ;
 #ifndef ECDC_VERIFY_PROGRAM
 #error "verify.c needs ECDC_VERIFY_PROGRAM, the path of verify.py as a string literal"
 #endif
-__asm__(".pushsection .rodata\n"
-        "ecdc_verify_program:\n.incbin \"" ECDC_VERIFY_PROGRAM "\"\n.byte 0\n"
-        ".popsection\n");
-extern const char ecdc_verify_program[];
+EMBED(ecdc_verify_program, ECDC_VERIFY_PROGRAM);
 
 enum { LACKS_PACKAGES = 77, CANNOT_RUN = 127, MAX_AUDIO_S = 60, MAX_ARGUMENTS = 16, PIECE = 16384 };
 
@@ -39,12 +40,11 @@ struct verification {
 /* ------------------------------------------------------------------------------------------ preparations --- */
 
 static ecdc_status make_work(struct verification *v, ecdc_error *err) {
-    const char *base = getenv("TMPDIR");
-    char *path = ecdc_strfmt("%s/ecdc-verify-XXXXXX", base && *base ? base : "/tmp");
+    char *path = ecdc_strfmt("%s/ecdc-verify-XXXXXX", ecdc_temporary_directory());
     if (!path)
         return ecdc_fail_memory(err, "a path");
     if (!mkdtemp(path)) {
-        ecdc_status status = ecdc_fail(err, ECDC_E_IO, "cannot make a directory in %s", base && *base ? base : "/tmp");
+        ecdc_status status = ecdc_fail(err, ECDC_E_IO, "cannot make a directory in %s: %s", ecdc_temporary_directory(), strerror(errno));
         free(path);
         return status;
     }
@@ -122,7 +122,7 @@ static ecdc_status write_audio(struct verification *v, const ecdc_model *model, 
 
 /* ----------------------------------------------------------------------------------------------- running --- */
 
-/* The exit status of the program under this Python. */
+/* The exit status of the program under this Python, below 0 the signal that ended it. */
 static int run_program(const struct verification *v, const char *python, const char *self) {
     const struct options *o = v->o;
     char threads[16];
@@ -138,32 +138,49 @@ static int run_program(const struct verification *v, const char *python, const c
     int state;
     if (posix_spawnp(&child, python, NULL, NULL, (char *const *)arguments, environ) != 0)
         return CANNOT_RUN;
-    while (waitpid(child, &state, 0) < 0)
-        if (errno != EINTR)
+    bool told = false;
+    for (pid_t ended; (ended = waitpid(child, &state, WNOHANG)) != child;) {
+        if (ended < 0 && errno != EINTR)
             return CANNOT_RUN;
-    return WIFEXITED(state) ? WEXITSTATUS(state) : CANNOT_RUN;
+        if (interrupted() && !told) { /* Ctrl-C reaches both; other signals perhaps this process alone */
+            kill(child, SIGTERM);
+            told = true;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    }
+    return WIFEXITED(state) ? WEXITSTATUS(state) : -WTERMSIG(state);
 }
 
-/* The Pythons that may have transformers, one after the other. */
-static int run_somewhere(const struct verification *v, const char *self, ecdc_error *err) {
+static bool not_there(int result) {
+    return result == LACKS_PACKAGES || result == CANNOT_RUN;
+}
+
+/* The Pythons that may have transformers, one after the other; *result is the exit status of the one that has. */
+static ecdc_status run_somewhere(const struct verification *v, const char *self, int *result, ecdc_error *err) {
     const char *environment = getenv("VIRTUAL_ENV");
     char *in_environment = environment && *environment ? ecdc_strfmt("%s/bin/python", environment) : NULL;
     const char *candidates[] = {v->o->python, v->o->python ? NULL : in_environment, v->o->python ? NULL : "python3"};
-    int status = LACKS_PACKAGES;
+    ecdc_status status = ECDC_OK;
     char tried[512] = "";
     size_t used = 0;
-    for (int i = 0; i < 3 && (status == LACKS_PACKAGES || status == CANNOT_RUN); i++) {
+    *result = LACKS_PACKAGES;
+    for (int i = 0; i < 3 && !status && not_there(*result); i++) {
         if (!candidates[i])
             continue;
-        status = run_program(v, candidates[i], self);
+        *result = run_program(v, candidates[i], self);
+        if (interrupted())
+            status = fail_interrupted(err);
+        else if (*result < 0)
+            status = ecdc_fail(err, ECDC_E_IO, "%s, which ran the comparison, was ended by a signal (%s)", candidates[i],
+                               strsignal(-*result));
         if (used < sizeof tried)
             used += (size_t)snprintf(tried + used, sizeof tried - used, "%s%s %s", used ? "; " : "", candidates[i],
-                                     status == CANNOT_RUN ? "cannot be run" : "lacks numpy, torch or transformers");
+                                     *result == CANNOT_RUN ? "cannot be run" : "lacks numpy, torch or transformers");
     }
     free(in_environment);
-    if (status == LACKS_PACKAGES || status == CANNOT_RUN)
-        ecdc_fail(err, ECDC_E_UNSUPPORTED, "verify needs a Python with transformers: %s. In a virtual environment, `pip install "
-                  "torch transformers`, then name its Python with --python FILE", tried);
+    if (!status && not_there(*result))
+        status = ecdc_fail(err, ECDC_E_UNSUPPORTED, "verify needs a Python with transformers: %s. In a virtual environment, `pip install "
+                           "torch transformers`, then name its Python with --python FILE", tried);
     return status;
 }
 
@@ -173,17 +190,17 @@ int verify_model(const struct options *o) {
     ecdc_error err;
     char self[4096];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    int result = LACKS_PACKAGES;
+    int result = 0;
     ecdc_status status = n > 0 ? ecdc_model_open(o->arguments[1], &model, &err)
                                : ecdc_fail(&err, ECDC_E_IO, "cannot tell where this program lies (/proc/self/exe)");
     if (!status && !(status = make_work(&v, &err)) && !(status = find_directory(&v, model, &err)) &&
         !(status = write_audio(&v, model, &err))) {
         self[n] = '\0';
-        result = run_somewhere(&v, self, &err);
+        status = run_somewhere(&v, self, &result, &err);
     }
     ecdc_model_close(model);
     clean_up(&v);
-    if (status || result == LACKS_PACKAGES || result == CANNOT_RUN)
+    if (status)
         return report_error(&err);
     return result == 0 ? EXIT_DONE : EXIT_FAILED;
 }

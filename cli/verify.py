@@ -226,5 +226,7 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except KeyboardInterrupt:  # which the command reports
+        sys.exit(1)
     except Exception as problem:  # of transformers, mostly: one line instead of a stack
         sys.exit(f"ecdc: verify: {type(problem).__name__}: {problem}")

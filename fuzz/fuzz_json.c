@@ -5,11 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "batch.h"
 #include "failing_allocations.h"
 #include "fuzz.h"
 #include "model/config.h"
-#include "model/json.h"
 #include "sidecar.h"
 #include "study/cache.h"
 

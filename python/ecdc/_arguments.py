@@ -7,7 +7,8 @@ import numbers
 import operator
 import os
 import re
-from typing import Any, Iterable
+from contextlib import contextmanager
+from typing import Any, Iterable, Iterator
 
 import numpy as np
 
@@ -92,6 +93,15 @@ def codes(name: str, value: Any) -> np.ndarray:
     if array.dtype.kind not in "iu":
         raise ValueError(f"{name} holds {array.dtype}, codes are integers")
     return np.ascontiguousarray(array, dtype=np.int64)
+
+
+@contextmanager
+def described(what: str) -> Iterator[None]:
+    """Around reading a description that comes from outside: whatever is missing or wrong in it becomes a ValueError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, ArithmeticError) as e:
+        raise ValueError(f"metadata does not describe {what} of ecdc: {e!r} in its attrs") from e
 
 
 def path(name: str, value: Any) -> bytes:

@@ -146,11 +146,14 @@ class CodeRows:
             yield decoder.pull()
 
 
-def parameters_of(description: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides about the way back, from metadata.attrs or an OUT.json."""
-    try:
+def parameters_of(description: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """What decides about the way back, from metadata.attrs or an OUT.json; and the samples of the sound, -1: as the rows tell."""
+    with _arguments.described("features"):
         return {"tr": Fraction(description["tr_fraction"]), "bandwidth": float(description["bandwidth"]),
                 "n_codebooks": int(description["n_codebooks"]), "layout": str(description["layout"]),
-                "alignment": str(description["alignment"])}
-    except (KeyError, TypeError, ValueError) as e:
-        raise ValueError(f"metadata does not describe features of ecdc: {e!r} in its attrs") from e
+                "alignment": str(description["alignment"])}, samples_of(description)
+
+
+def samples_of(description: Mapping[str, Any]) -> int:
+    """Of the sound, where its last row may reach beyond its end; -1: the rows tell."""
+    return _arguments.integer("samples", description["samples"], 0) if description.get("partial") else -1

@@ -242,6 +242,7 @@ ecdc_status ecdc_row_placer_push(ecdc_row_placer *placer, const int64_t *row, ec
 size_t ecdc_row_placer_ready(const ecdc_row_placer *placer);
 size_t ecdc_row_placer_pull(ecdc_row_placer *placer, int32_t *codes, size_t max_frames);
 ecdc_mel_settings ecdc_default_mel_settings(void);
+int64_t ecdc_mel_frames(const ecdc_mel_settings *settings, int64_t n_samples);
 ecdc_status ecdc_mel_new(const ecdc_mel_settings *settings, ecdc_mel **mel, ecdc_error *err);
 void ecdc_mel_free(ecdc_mel *mel);
 int ecdc_mel_empty_filters(const ecdc_mel *mel);
@@ -302,29 +303,30 @@ ecdc_status ecdc_report(const ecdc_model *model, const char *input, const char *
 # ------------------------------------------------------------------------------------------------------- loading --
 
 
-def _pointer_to(scalar: Any, dtype: type, constant: bool) -> type:
-    """An argument `scalar *`: a contiguous numpy array of that type, a reference to one number, or None."""
-    pointer = POINTER(scalar)
+class _Array:
+    """An argument `scalar *`: a contiguous numpy array of that type, a reference to one number, or None.
 
-    class Argument:
-        @classmethod
-        def from_param(cls, value: Any) -> Any:
-            if not isinstance(value, np.ndarray):
-                return pointer.from_param(value)
-            if value.dtype != dtype or not value.flags.c_contiguous:
-                raise TypeError(f"a contiguous array of {np.dtype(dtype)} is needed, not of {value.dtype}")
-            if not constant and not value.flags.writeable:  # the memory may be a file's, mapped read-only: a write would end the process
-                raise ValueError("the array is read-only, and the library would write into it")
-            return value.ctypes.data_as(pointer)
+    No from_param, which ctypes has for this: an interrupt that comes while it runs would be turned into an ArgumentError.
+    """
 
-    return Argument
+    def __init__(self, scalar: Any, dtype: type, constant: bool) -> None:
+        self.pointer, self._dtype, self._constant = POINTER(scalar), np.dtype(dtype), constant
+
+    def __call__(self, value: Any) -> Any:
+        if not isinstance(value, np.ndarray):
+            return value  # for the pointer's own from_param
+        if value.dtype != self._dtype or not value.flags.c_contiguous:
+            raise TypeError(f"a contiguous array of {self._dtype} is needed, not of {value.dtype}")
+        if not self._constant and not value.flags.writeable:  # its memory may be a file's, where a write would end the process
+            raise ValueError("the array is read-only, and the library would write into it")
+        return value.ctypes.data_as(self.pointer)
 
 
 _TYPES: dict[str, Any] = {
     "void": None, "int": c_int, "double": c_double, "size_t": c_size_t, "int64_t": c_int64, "char *": c_char_p,
     "ecdc_status": c_int, "ecdc_alignment": c_int, "ecdc_hrf": c_int, "ecdc_part": c_int,
     "int *": POINTER(c_int), "size_t *": POINTER(c_size_t), "char *const *": POINTER(c_char_p),
-    **{f"{const}{name} *": _pointer_to(scalar, dtype, bool(const)) for const in ("", "const ") for name, scalar, dtype in (
+    **{f"{const}{name} *": _Array(scalar, dtype, bool(const)) for const in ("", "const ") for name, scalar, dtype in (
         ("float", ctypes.c_float, np.float32), ("double", c_double, np.float64), ("int32_t", c_int32, np.int32),
         ("int64_t", c_int64, np.int64), ("uint8_t", ctypes.c_uint8, np.uint8))},
     **{name: struct for name, struct in STRUCTS.items()},
@@ -348,6 +350,15 @@ def prototypes() -> Iterator[tuple[str, Any, list[Any]]]:
         yield name, _type_of(result), [] if arguments == "void" else [_type_of(a) for a in arguments.split(",")]
 
 
+def _taking_arrays(function: Any, arrays: dict[int, _Array]) -> Callable[..., Any]:
+    """The function with its arguments at these places converted."""
+
+    def converted(*arguments: Any) -> Any:
+        return function(*[arrays[i](value) if i in arrays else value for i, value in enumerate(arguments)])
+
+    return converted
+
+
 def _load() -> ctypes.CDLL:
     path = os.environ.get("ECDC_LIBRARY") or str(Path(__file__).parent / "libecdc.so")
     try:
@@ -357,7 +368,10 @@ def _load() -> ctypes.CDLL:
                           "variable ECDC_LIBRARY names a libecdc.so") from e
     for name, result, arguments in prototypes():
         function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
+        arrays = {i: a for i, a in enumerate(arguments) if isinstance(a, _Array)}
+        function.restype, function.argtypes = result, [a.pointer if isinstance(a, _Array) else a for a in arguments]
+        if arrays:
+            setattr(library, name, _taking_arrays(function, arrays))
     _quieten_ffmpeg(library)
     return library
 

@@ -121,8 +121,12 @@ class MelRows:
             raise ValueError("features has a number that is not a level in dB (not finite, or above 200)")
         return np.ascontiguousarray(rows, np.float32)
 
-    def sound(self, rows: np.ndarray, grid: MelGrid, ref: float) -> Iterator[np.ndarray]:
-        """Blocks of the sound: each frame where it belongs, the padding left out."""
+    def sound(self, rows: np.ndarray, grid: MelGrid, ref: float, n_samples: int) -> Iterator[np.ndarray]:
+        """Blocks of the sound: each frame where it belongs, the padding left out. n_samples: of the sound, -1: the rows tell."""
+        total = lib.ecdc_mel_frames(byref(self.settings), n_samples) if n_samples >= 0 else 2**62
+        places = [self._place(grid, i) for i in range(len(rows))]
+        places = [(first, max(0, min(count, total - first))) for first, count in places]
+        n_samples = self._length(len(rows), grid, n_samples, sum(places[-1]))
         inverse = new(lib.ecdc_mel_inverse_new, lib.ecdc_mel_inverse_free, byref(self.settings))
 
         def ready() -> np.ndarray:
@@ -131,8 +135,7 @@ class MelRows:
             return samples
 
         next_frame = 0
-        for i, row in enumerate(rows):
-            first, count = self._place(grid, i)
+        for row, (first, count) in zip(rows, places):
             for t in range(count):
                 frame = np.array(row[:, t if row.shape[1] > 1 else 0])
                 lib.ecdc_db_to_power(frame, len(frame), ref, frame)
@@ -140,7 +143,15 @@ class MelRows:
                     call(lib.ecdc_mel_inverse_push, inverse.pointer, frame, 1)
                     next_frame += 1
             yield ready()
-        first_sample, count_samples = c_int64(), c_int64()
-        lib.ecdc_tr_grid_frames(byref(grid.samples), len(rows) - 1, byref(first_sample), byref(count_samples))
-        call(lib.ecdc_mel_inverse_finish, inverse.pointer, first_sample.value + count_samples.value)
+        call(lib.ecdc_mel_inverse_finish, inverse.pointer, n_samples)
         yield ready()
+
+    def _length(self, n_trs: int, grid: MelGrid, n_samples: int, n_frames: int) -> int:
+        """Samples of the sound of so many rows and frames, no more than n_samples where that is known."""
+        first, count = c_int64(), c_int64()
+        lib.ecdc_tr_grid_frames(byref(grid.samples), n_trs - 1, byref(first), byref(count))
+        length = first.value + count.value if n_samples < 0 else min(n_samples, first.value + count.value)
+        if n_frames == 0 or length < (n_frames - 1) * self.settings.hop:
+            raise ValueError(f"features has {n_trs} TRs, whose last one does not fit the {n_samples} samples of sound in metadata" if n_frames
+                             else "features has no frame, no sound")
+        return length

@@ -9,7 +9,8 @@ from typing import Any, Iterable, Union
 
 from . import _arguments
 from ._interrupt import stoppable
-from ._library import ALIGNMENTS, MAX_BANDWIDTHS, REPORT_FORMATS, EcdcError, ReportResult, byref, c_double, call, lib
+from ._library import (ALIGNMENTS, MAX_BANDWIDTHS, PRECISIONS, REPORT_FORMATS, EcdcError, ReportResult, byref, c_double, call,
+                       lib)
 from ._reader import with_remedy
 from .model import Model
 
@@ -17,7 +18,7 @@ from .model import Model
 def report(input: Union[str, "os.PathLike[str]"], output: Union[str, "os.PathLike[str]"], *,
            bandwidth: Union[float, Iterable[float]] = 3.0, model: Union[Model, str, "os.PathLike[str]"] = "default",
            tr: float = 1.5, alignment: str = "giblet", track: int | None = None, title: str | None = None,
-           overwrite: bool = False, threads: int | None = None, partial_input: bool = False) -> dict[str, Any]:
+           overwrite: bool = False, threads: int | None = None, partial_input: bool = False, precision: str = "f32") -> dict[str, Any]:
     """Writes a report of a sound: what is there, and what its codes keep of it.
 
     Parameters
@@ -45,6 +46,8 @@ def report(input: Union[str, "os.PathLike[str]"], output: Union[str, "os.PathLik
         Default: one per processor. Results do not depend on it.
     partial_input : bool
         Where the input is damaged or breaks off: report what comes before, with a UserWarning; else that is an EcdcError.
+    precision : {'f32', 'bf16'}
+        As for `Encoder`.
 
     Returns
     -------
@@ -70,6 +73,7 @@ def report(input: Union[str, "os.PathLike[str]"], output: Union[str, "os.PathLik
     settings.overwrite = bool(overwrite)
     settings.title = None if title is None else title.encode()
     settings.n_threads = 0 if threads is None else _arguments.integer("threads", threads, 1, 256)
+    settings.precision = PRECISIONS[_arguments.choice("precision", precision, PRECISIONS)]
     if track is not None:
         settings.input.choose_track, settings.input.track = 1, _arguments.integer("track", track, 0, 2**31 - 1)
     opened = model if isinstance(model, Model) else Model(model)

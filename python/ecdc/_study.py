@@ -8,8 +8,8 @@ import warnings
 from typing import Any, Callable, NamedTuple, Union
 
 from . import _arguments
-from ._interrupt import stop_function
-from ._library import (BUILD_FILM, BUILD_SCANS, E_STOPPED, HRFS, MODES, NOTE_FUNCTION, PART_FILM, PART_FRESH, PART_MASK, PART_SCAN,
+from ._interrupt import callback, stop_function
+from ._library import (BUILD_FILM, BUILD_SCANS, HRFS, MODES, NOTE_FUNCTION, PART_FILM, PART_FRESH, PART_MASK, PART_SCAN,
                        WORK_FUNCTION, EcdcError, PartInfo, StudyInfo, StudySubject, byref, c_int, call, lib, new)
 from .model import Model
 
@@ -41,7 +41,8 @@ class Study:
         self._notes: list[str] = []
         self._caught: list[BaseException] = []
         self._bar = ""
-        note, progress, stop = NOTE_FUNCTION(self._note), WORK_FUNCTION(self._show), stop_function(self._caught)
+        note, progress = callback(NOTE_FUNCTION, self._note, self._caught), callback(WORK_FUNCTION, self._show, self._caught)
+        stop = stop_function(self._caught)
         settings.listener.note, settings.listener.stop = note, stop
         if sys.stderr.isatty():
             settings.listener.progress = progress
@@ -78,14 +79,15 @@ class Study:
         """A call that listens; what it noted becomes warnings afterwards."""
         try:
             call(function, self._handle.pointer, *arguments)
-        except EcdcError as e:
-            if self._caught and e.status == lib.ecdc_status_name(E_STOPPED).decode():
-                raise self._caught[0] from None
-            raise
+        except EcdcError:
+            if not self._caught:
+                raise
         finally:
             notes, self._notes[:] = list(self._notes), []
             for text in notes:
                 warnings.warn(text, UserWarning, stacklevel=5)
+        if self._caught:
+            raise self._caught[0]
 
     def build(self, *, film: bool) -> int:
         """Makes what is not fresh; how many files that were. Without `film` only the scans' part."""

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from . import _arguments, hub
-from ._codes import LAYOUTS, CodeRows, parameters_of
+from ._codes import LAYOUTS, CodeRows, parameters_of, samples_of
 from ._hrf import convolve
 from ._library import ALIGNMENTS, HRFS, PRECISIONS, RowInfo, byref, lib
 from ._mel import FLOOR_DB, MelRows
@@ -36,9 +36,9 @@ def _open_model(name: Union[str, "os.PathLike[str]"]) -> Model:
     try:
         return Model(name)
     except ValueError:
-        if not re.fullmatch(r"\w[\w.-]*/[\w.-]+(@.+)?", os.fspath(name)) or os.path.exists(name):
+        if not re.fullmatch(r"\w[\w.-]*/[\w.-]+(@.+)?", os.fsdecode(name)) or os.path.exists(name):
             raise
-    hub.fetch(os.fspath(name))
+    hub.fetch(os.fsdecode(name))
     return Model(name)
 
 
@@ -207,7 +207,7 @@ class AudioProcessor:
         from_video : bool
             For giblet's sake: FFmpeg sees for itself what a file is.
         tr_length : float, optional
-            Repetition time in seconds for this sound, instead of `tr`.
+            Repetition time in seconds for this sound, instead of `tr`; in every mode (giblet ignores it for mel spectrograms).
         partial_input : bool
             Where a file is damaged or breaks off: use what comes before, with a UserWarning, and say so in
             ``metadata.attrs["input"]``; else that is an EcdcError.
@@ -228,9 +228,9 @@ class AudioProcessor:
         """
         if max_trs is not None:
             max_trs = _arguments.integer("max_trs", max_trs, 1)
-        name, tr = ("tr", self.tr) if tr_length is None or self.mode == "mel" else ("tr_length", tr_length)
+        name, tr = ("tr", self.tr) if tr_length is None else ("tr_length", tr_length)
         if self.mode == "mel":
-            return self._mel_features(audio_source, max_trs, partial_input)
+            return self._mel_features(audio_source, max_trs, name, tr, partial_input)
         model, rows = self._rows.model, self._rows
         shape = rows.shape(name, tr)
         sound = Sound(audio_source, model.sampling_rate, partial_input)
@@ -251,12 +251,13 @@ class AudioProcessor:
                                    "dtype": "float32" if latent else self.dtype})
         return features if latent else rows.arrange(features), metadata
 
-    def _mel_features(self, audio_source: PathOrArray, max_trs: int | None, partial_input: bool) -> tuple[np.ndarray, pd.DataFrame]:
+    def _mel_features(self, audio_source: PathOrArray, max_trs: int | None, name: str, tr: Any,
+                      partial_input: bool) -> tuple[np.ndarray, pd.DataFrame]:
         mel = self._mel_rows()
         if mel.n_empty:
             _warn_once(f"{mel.n_empty} of {self.n_mels} mel filters lie between two bins of the spectrum and stay empty, as in librosa",
                        stacklevel=4)
-        grid = mel.grid("tr", self.tr)
+        grid = mel.grid(name, tr)
         sound = Sound(audio_source, self.sample_rate, partial_input)
         rows, infos, n_samples, ref = mel.make(sound, grid, max_trs)
         sound.warn_of_break(stacklevel=3)
@@ -341,11 +342,11 @@ class AudioProcessor:
         return rows.model.sampling_rate, blocks if samples < 0 else _cut(blocks, samples)
 
     def _mel_sound(self, features: np.ndarray, metadata: Any) -> tuple[int, Iterator[np.ndarray]]:
-        mel, tr, ref = self._mel_rows(), self.tr, 1.0
+        mel, tr, ref, samples = self._mel_rows(), self.tr, 1.0, -1
         if metadata is not None:
-            mel, tr, ref = _described_mel(_attributes(metadata))
+            mel, tr, ref, samples = _described_mel(_attributes(metadata))
         grid = mel.grid("tr", tr)
-        return mel.settings.sampling_rate_hz, mel.sound(mel.fit(features, grid, self._rather(features, tr)), grid, ref)
+        return mel.settings.sampling_rate_hz, mel.sound(mel.fit(features, grid, self._rather(features, tr)), grid, ref, samples)
 
     def _rather(self, features: np.ndarray, tr: Any) -> str:
         """What floats are whose shape is that of codes or of latents."""
@@ -361,14 +362,13 @@ class AudioProcessor:
     def _described(self, description: Mapping[str, Any]) -> tuple[CodeRows, Any, int]:
         """(rows, tr, samples; -1: as the rows tell) of features with this description."""
         assert self.encodec_model is not None
-        parameters = parameters_of(description)
+        parameters, samples = parameters_of(description)
         tr = parameters.pop("tr")
         made_with = description.get("model", {})
         if made_with.get("sha256") != self.encodec_model.sha256:
             raise ValueError(f"features was made with the model {made_with.get('name')} (SHA-256 {str(made_with.get('sha256'))[:16]}...), "
                              f"allowed is this processor's {self.encodec_model.name} ({self.encodec_model.sha256[:16]}...): other weights "
                              "turn its codes into noise; give the right model=")
-        samples = int(description["samples"]) if description.get("partial") else -1
         return CodeRows(self.encodec_model, threads=self.threads, precision=self.precision, **parameters), tr, samples
 
     def get_audio_info(self, audio_source: PathOrArray, from_video: bool = True, *, partial_input: bool = False) -> dict[str, Any]:
@@ -407,12 +407,10 @@ def _check_mode(features: np.ndarray, mode: Any) -> None:
         raise ValueError(f"features holds {features.dtype}, but metadata describes a mel spectrogram, which is floating-point numbers")
 
 
-def _described_mel(description: Mapping[str, Any]) -> tuple[MelRows, Fraction, float]:
-    """(rows, tr, level that dB refer to) of a mel spectrogram with this description."""
-    try:
+def _described_mel(description: Mapping[str, Any]) -> tuple[MelRows, Fraction, float, int]:
+    """(rows, tr, level that dB refer to, samples; -1: as the rows tell) of a mel spectrogram with this description."""
+    with _arguments.described("a mel spectrogram"):
         mel = description["mel"]
         rows = MelRows(int(description["sampling_rate"]), int(mel["n_fft"]), int(mel["hop"]), int(mel["n_mels"]),
                        str(description["alignment"]))
-        return rows, Fraction(description["tr_fraction"]), float(mel["ref"])
-    except (KeyError, TypeError) as e:
-        raise ValueError(f"metadata does not describe a mel spectrogram of ecdc: {e!r} in its attrs") from e
+        return rows, Fraction(description["tr_fraction"]), float(mel["ref"]), samples_of(description)

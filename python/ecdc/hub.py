@@ -7,8 +7,8 @@ import sys
 from typing import Any
 
 from . import _arguments
-from ._interrupt import stoppable
-from ._library import ANNOUNCE_FUNCTION, PROGRESS_FUNCTION, byref, call, lib
+from ._interrupt import callback, stoppable
+from ._library import ANNOUNCE_FUNCTION, PROGRESS_FUNCTION, WAITING_FUNCTION, byref, call, lib
 
 
 def fetch(name: str = "facebook/encodec_24khz", *, quiet: bool = False) -> None:
@@ -20,7 +20,7 @@ def fetch(name: str = "facebook/encodec_24khz", *, quiet: bool = False) -> None:
         ``"organisation/name"`` or ``"organisation/name@revision"``.
     quiet : bool
         False: before it starts, a line on standard error says what is fetched, how large, where to and under which licence; on a
-        terminal progress follows.
+        terminal progress follows. Pauses have lines of their own: the server fails for now, another process downloads the same.
 
     Raises
     ------
@@ -35,12 +35,12 @@ def fetch(name: str = "facebook/encodec_24khz", *, quiet: bool = False) -> None:
     The variables of `huggingface_hub` count: ``HF_HOME``, ``HF_HUB_CACHE``, ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HUB_OFFLINE``.
     """
     settings = lib.ecdc_default_hub_settings()
-    announce, progress = ANNOUNCE_FUNCTION(_announce), PROGRESS_FUNCTION(_progress)
-    if not quiet:
-        settings.announce = announce
-        if sys.stderr.isatty():
-            settings.progress = progress
-    with stoppable(settings):
+    with stoppable(settings) as caught:
+        if not quiet:
+            settings.announce = callback(ANNOUNCE_FUNCTION, _announce, caught)
+            settings.waiting = callback(WAITING_FUNCTION, _say_waiting, caught)
+            if sys.stderr.isatty():
+                settings.progress = callback(PROGRESS_FUNCTION, _progress, caught)
         call(lib.ecdc_hub_fetch, _arguments.path("name", name), byref(settings))
 
 
@@ -53,3 +53,9 @@ def _announce(_: Any, plan: Any) -> None:
 
 def _progress(_: Any, done: int, whole: int) -> None:
     print(f"\recdc: {done / 1e6:.1f} of {whole / 1e6:.1f} MB", end="\n" if done == whole else "", file=sys.stderr, flush=True)
+
+
+def _say_waiting(_: Any, reason: bytes, seconds: float) -> None:
+    then = f"trying again in {seconds:.0f} s" if seconds > 0 else "trying again" if seconds == 0 else "waiting"
+    begin = "\r" if sys.stderr.isatty() else ""  # over the progress, which is shorter
+    print(f"{begin}ecdc: {reason.decode('utf-8', 'replace')}; {then}", file=sys.stderr, flush=True)

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 
@@ -162,7 +163,8 @@ void pool_run(struct pool *pool, void (*work)(void *context, int part), void *co
 }
 
 int pool_processors(void) {
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n < 1 ? 1 : n > 256 ? 256 : n;
+    enum { SETS = 64 }; /* of 1024 processors each; the system refuses a mask that has no room for all that it could have */
+    cpu_set_t sets[SETS];
+    long n = sched_getaffinity(0, sizeof sets, sets) == 0 ? CPU_COUNT_S(sizeof sets, sets) : sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > 256 ? 256 : (int)n;
 }

@@ -16,7 +16,7 @@
 #include "hub/client.h"
 #include "model/hub_cache.h"
 
-enum { MAX_REF = 64 };
+enum { MAX_REF = 64, MAX_LOST = 5 /* locks in a row that vanish while they are opened */ };
 
 /* Word for word the hub's own, which others may look for. */
 static const char CACHE_TAG[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -146,22 +146,29 @@ ecdc_status hub_store_lock(const struct hub_store *store, const char *etag, cons
     if (!path)
         return ecdc_fail_memory(err, "a lock");
     ecdc_status status = ECDC_OK;
-    for (bool told = false;; told = true) {
+    int lost = 0;
+    bool told = false;
+    for (;;) {
         int fd = open_lock(path), got = 0;
-        if (fd < 0 && errno != ENOENT) {
+        if (fd < 0 && errno == ENOENT && lost++ < MAX_LOST) { /* somebody tidies up: the file went, or its directory */
+            if ((status = make_directories(store->locks, strlen(store->locks), err)))
+                break;
+            continue;
+        }
+        if (fd < 0) {
             status = fail_errno(err, "open the lock", path);
             break;
         }
-        if (fd >= 0 && (got = try_lock(fd)) != 0) {
+        if ((got = try_lock(fd)) != 0) {
             if (got < 0)
                 close(fd);
             *lock = got > 0 ? fd : -1;
             break;
         }
-        if (fd >= 0)
-            close(fd);
+        close(fd);
         if (!told && settings->waiting)
             settings->waiting(settings->context, "another process is downloading the same file", -1);
+        told = true;
         if ((status = hub_client_sleep(settings, 0.1, err)))
             break;
     }
@@ -184,6 +191,22 @@ static char *name_beside(const char *path, const char *ending) {
     return ecdc_strfmt("%s.%08x.%s", path, digits, ending);
 }
 
+/* False with errno. */
+static bool write_all(int fd, const char *bytes, size_t n) {
+    while (n > 0) {
+        ssize_t written = write(fd, bytes, n);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0) {
+            errno = written < 0 ? errno : EIO;
+            return false;
+        }
+        bytes += written;
+        n -= (size_t)written;
+    }
+    return true;
+}
+
 /* A whole small file; complete or absent. */
 static ecdc_status write_file(const char *path, const char *ending, const void *bytes, size_t n, ecdc_error *err) {
     char *fresh = name_beside(path, ending);
@@ -194,12 +217,14 @@ static ecdc_status write_file(const char *path, const char *ending, const void *
     if (fd < 0) {
         status = fail_errno(err, "create", fresh);
     } else {
-        bool written = write(fd, bytes, n) == (ssize_t)n;
-        written = close(fd) == 0 && written;
-        if (!written || rename(fresh, path) != 0) {
+        if (!write_all(fd, bytes, n))
             status = fail_errno(err, "write", path);
+        if (close(fd) != 0 && !status)
+            status = fail_errno(err, "write", path);
+        if (!status && rename(fresh, path) != 0)
+            status = fail_errno(err, "write", path);
+        if (status)
             unlink(fresh);
-        }
     }
     free(fresh);
     return status;

@@ -61,7 +61,7 @@ static ecdc_status fail_broken_off(const struct decoder *d, double reached_s, ec
 
 static ecdc_status fail_damaged(const struct decoder *d, int code, ecdc_error *err) {
     if (code == AVERROR(ENOMEM))
-        return ecdc_fail_memory(err, "decoding");
+        return ecdc_fail_memory(err, d->track.name);
     if (code == AVERROR_EXIT)
         return track_fail_stopped(&d->track, err);
     if (!d->started && track_index_is_behind(&d->track))
@@ -272,7 +272,7 @@ static ecdc_status open_codec(struct decoder *d, ecdc_error *err) {
         code = avcodec_open2(d->codec, d->track.codec, NULL);
     }
     if (code == AVERROR(ENOMEM))
-        return ecdc_fail_memory(err, "a decoder");
+        return ecdc_fail_memory(err, d->track.name);
     if (code < 0) {
         char text[AV_ERROR_MAX_STRING_SIZE] = "";
         av_strerror(code, text, sizeof text);

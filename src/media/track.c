@@ -14,8 +14,8 @@
 /* ----------------------------------------------------------------------------------------------- bytes --- */
 
 static ecdc_status fail_av(const struct track *t, ecdc_status status, const char *what, int code, ecdc_error *err) {
-    if (code == AVERROR(ENOMEM))
-        return ecdc_fail_memory(err, "a media file");
+    if (code == AVERROR(ENOMEM)) /* perhaps because of a size in the file that is not true */
+        return ecdc_fail_memory(err, t->name);
     if (code == AVERROR_EXIT)
         return track_fail_stopped(t, err);
     char text[AV_ERROR_MAX_STRING_SIZE] = "";
@@ -55,7 +55,7 @@ static ecdc_status open_bytes(struct track *t, const char *path, const ecdc_read
         return ECDC_OK;
     char text[AV_ERROR_MAX_STRING_SIZE] = "";
     av_strerror(code, text, sizeof text);
-    return code == AVERROR(ENOMEM) ? ecdc_fail_memory(err, "a media file")
+    return code == AVERROR(ENOMEM) ? ecdc_fail_memory(err, t->name)
                                    : ecdc_fail(err, ECDC_E_IO, "%s: %s", t->name, text);
 }
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/status.h"
-#include "model/json.h"
 
 /* What is being read, and where problems go. */
 struct source {

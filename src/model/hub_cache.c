@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "model/json.h"
 
 enum { MAX_REF = 1024, MAX_CONFIG = 1 << 20, MAX_HUB_NAME = 96 };
 static const char PREFIX[] = "models--";

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/status.h"
-#include "model/json.h"
 
 enum {
     LENGTH_BYTES = 8,

@@ -34,7 +34,7 @@ struct columns_maker {
     uint8_t (*levels)[COLUMN_BANDS];
 };
 
-static double mel(double hz) {
+double columns_mel(double hz) {
     return 2595 * log10(1 + hz / 700);
 }
 
@@ -43,7 +43,7 @@ static double mel_to_hz(double m) {
 }
 
 static void place_bands(struct columns_maker *m) {
-    double top = mel(m->rate / 2.0);
+    double top = columns_mel(m->rate / 2.0);
     for (int b = 0; b < COLUMN_BANDS; b++) {
         int first = (int)(mel_to_hz(top * b / COLUMN_BANDS) * m->window / m->rate);
         int last = (int)(mel_to_hz(top * (b + 1) / COLUMN_BANDS) * m->window / m->rate) - 1;

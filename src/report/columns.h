@@ -20,6 +20,9 @@ struct columns {
 
 struct columns_maker;
 
+/* HTK's formula, which has no corner at 1 kHz. */
+double columns_mel(double hz);
+
 /* Bands are equally wide in mel from 0 Hz to half the rate. */
 ecdc_status columns_new(int rate_hz, struct columns_maker **out, ecdc_error *err);
 void columns_free(struct columns_maker *m);

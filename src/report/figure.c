@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "report/canvas.h"
+#include "report/columns.h"
 #include "report/png.h"
 
 enum {
@@ -85,15 +86,11 @@ static void draw_wave(struct figure *f, const struct columns *c) {
     f->y += WAVE;
 }
 
-static double mel(double hz) {
-    return 2595 * log10(1 + hz / 700);
-}
-
 static void label_frequencies(struct figure *f) {
     static const int ticks[] = {500, 1000, 2000, 4000, 8000};
-    double top = mel(f->m->model.sampling_rate_hz / 2.0);
+    double top = columns_mel(f->m->model.sampling_rate_hz / 2.0);
     for (size_t i = 0; i < sizeof ticks / sizeof *ticks; i++) {
-        int y = f->y + LEVELS - (int)(LEVELS * mel(ticks[i]) / top);
+        int y = f->y + LEVELS - (int)(LEVELS * columns_mel(ticks[i]) / top);
         char text[20];
         snprintf(text, sizeof text, ticks[i] < 1000 ? "%d Hz" : "%d kHz", ticks[i] < 1000 ? ticks[i] : ticks[i] / 1000);
         if (y < f->y + 8)

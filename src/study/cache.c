@@ -5,12 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/json_put.h"
 #include "base/memory.h"
 #include "base/paths.h"
 #include "base/status.h"
 #include "features/names.h"
-#include "model/json.h"
 #include "model/model.h"
 
 enum { KEY_VERSION = 1 };

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/json.h"
 #include "base/listener.h"
 #include "base/sha256_file.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "model/json.h"
 
 /* ------------------------------------------------------------------------------------------------ files --- */
 

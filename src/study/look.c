@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "media/npy.h"
-#include "model/json.h"
 #include "study/cache.h"
 
 static void conclude(ecdc_part_info *info, ecdc_part_state state, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -4,10 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/paths.h"
 #include "base/status.h"
-#include "model/json.h"
 #include "study/study.h"
 
 static const double tolerance_s = 1e-4; /* a header's TR is a float, and some are written with four digits */

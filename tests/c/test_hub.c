@@ -1,11 +1,15 @@
 /* hub/: model cards, checksums, and what ecdc_hub_fetch does without a network. Downloads are tested in tests/cli/test_hub.py. */
 #include "model_support.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "hub/card.h"
 #include "hub/checksum.h"
 #include "hub/http.h"
+#include "hub/store.h"
 
 static void expect_licence(const char *text, const char *expected) {
     char licence[16];
@@ -112,12 +116,64 @@ static void opening_stays_offline(void **state) {
     unsetenv("HF_ENDPOINT");
 }
 
+static void told(void *context, const char *reason, double seconds) {
+    (void)reason, (void)seconds;
+    ++*(int *)context;
+}
+
+/* Somebody removes the directory of locks between its making and the lock. */
+static void locks_whose_directory_vanished(void **state) {
+    int n_told = 0, lock = -1;
+    char locks[SUPPORT_PATH];
+    snprintf(locks, sizeof locks, "%s/.locks/models--a--b", (const char *)*state);
+    struct hub_store store = {*state, *state, locks};
+    ecdc_hub_settings settings = ecdc_default_hub_settings();
+    settings.waiting = told;
+    settings.context = &n_told;
+    ecdc_error err;
+    assert_int_equal(hub_store_lock(&store, "abc", &settings, &lock, &err), ECDC_OK);
+    assert_true(lock >= 0);
+    assert_int_equal(n_told, 0);
+    hub_store_unlock(lock);
+
+    snprintf(locks, sizeof locks, "%s/file/locks", (const char *)*state);
+    char file[SUPPORT_PATH];
+    snprintf(file, sizeof file, "%s/file", (const char *)*state);
+    assert_int_equal(symlink("nowhere/at/all", file), 0);
+    assert_int_equal(hub_store_lock(&store, "abc", &settings, &lock, &err), ECDC_E_IO);
+    assert_message(err, "HF_HUB_CACHE or HF_HOME names another place");
+}
+
+/* A write that the system cuts short says why the rest does not fit. */
+static void a_disk_that_fills_up(void **state) {
+    char blobs[SUPPORT_PATH];
+    snprintf(blobs, sizeof blobs, "%s/blobs", (const char *)*state);
+    assert_int_equal(mkdir(blobs, 0777), 0);
+    struct hub_store store = {*state, *state, blobs};
+    struct rlimit before, small;
+    getrlimit(RLIMIT_FSIZE, &before);
+    small = (struct rlimit){.rlim_cur = 10, .rlim_max = before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    ecdc_error err;
+    setrlimit(RLIMIT_FSIZE, &small);
+    errno = 0;
+    ecdc_status status = hub_store_put_blob(&store, "abc", "0123456789abcdef", 16, &err);
+    setrlimit(RLIMIT_FSIZE, &before);
+    assert_int_equal(status, ECDC_E_IO);
+    assert_message(err, strerror(EFBIG));
+    assert_int_equal(rmdir(blobs), 0); /* nothing is left in it */
+    assert_int_equal(mkdir(blobs, 0777), 0);
+    assert_int_equal(hub_store_put_blob(&store, "abc", "0123456789abcdef", 16, &err), ECDC_OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(licences),
         cmocka_unit_test_setup_teardown(checksums, make_directory, remove_directory),
         cmocka_unit_test(origins),
         cmocka_unit_test_setup_teardown(fetching_without_a_network, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(locks_whose_directory_vanished, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(a_disk_that_fills_up, make_directory, remove_directory),
         cmocka_unit_test_setup_teardown(opening_stays_offline, make_directory, remove_directory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,22 @@ def test_without_a_description_there_is_none_afterwards(ecdc, model):
     assert piped == (ecdc.cwd / "back.npy").read_bytes()
 
 
+def test_what_an_older_array_left_is_not_taken_for_the_new_ones(ecdc, sounds, model):
+    features(ecdc, sounds, "--tr", "1.5")
+    ecdc("autoencoder", "run", model, "f.npy", "-o", "back.npy", "-q")
+    (ecdc.cwd / "back.npy").unlink()
+    np.save(ecdc.cwd / "c.npy", np.arange(3 * 448).reshape(3, 4, 112) % ENTRIES)
+    ecdc.refuses("autoencoder", "run", model, "c.npy", "-o", "back.npy",
+                 says=["back.tsv: exists already and does not belong to the features (-f removes it)"])
+    (ecdc.cwd / "back.tsv").unlink()
+    ecdc.refuses("autoencoder", "run", model, "c.npy", "-o", "back.npy", says=["back.json: exists already"])
+    np.save(ecdc.cwd / "wrong.npy", np.full((3, 4, 112), 2000))
+    ecdc.refuses("autoencoder", "run", model, "wrong.npy", "-o", "back.npy", "-f", says="code 2000")  # and keeps back.json
+    (ecdc.cwd / "back.tsv").write_text("old")
+    ecdc("autoencoder", "run", model, "c.npy", "-o", "back.npy", "-f", "-q")
+    assert not (ecdc.cwd / "back.json").exists() and not (ecdc.cwd / "back.tsv").exists()
+
+
 def test_codes_of_another_model(ecdc, sounds, model):
     features(ecdc, sounds)
     sha = json.loads((ecdc.cwd / "f.json").read_text())["model"]["sha256"]
@@ -156,7 +172,16 @@ def test_usage(ecdc, model):
     ecdc.refuses("autoencoder", "run", model, "c.npy", "-o", "b.wav", status=2, says="a name that ends in .npy is needed")
     ecdc.refuses("autoencoder", "run", model, "c.npy", "-o", "c.npy", "-f", status=2, says="c.npy is the input")
     ecdc.refuses("autoencoder", "run", model, "c.npy", "-o", "b.npy", "--logits", "b.npy", status=2, says="name the same file")
-    ecdc("autoencoder", "run", model, "c.npy", "-o", "b.npy")
+    (ecdc.cwd / "here").symlink_to(".")
+    for options in (("--logits", "./b.npy"), ("--logits", ecdc.cwd / "b.npy"), ("--bottleneck", "here/b.npy"),
+                    ("--logits", "l.npy", "--bottleneck", "./l.npy"), ("--logits", "-", "--bottleneck", "-")):
+        ecdc.refuses("autoencoder", "run", model, "c.npy", "-o", "b.npy", *options, status=2, says="name the same file")
+    for option in "--logits", "--bottleneck":
+        ecdc.refuses("autoencoder", "run", model, "c.npy", "-o", "b.npy", option, "-", "--json", status=2,
+                     says="an array to standard output and --json would both write there")
+    ecdc("autoencoder", "run", model, "c.npy", "-o", "b.npy", "--logits", "/dev/null", "--bottleneck", "l/../b.npy/../l.npy", "-q", "-f")        if False else ecdc("autoencoder", "run", model, "c.npy", "-o", "b.npy", "--logits", "/dev/null", "-q")
+    (ecdc.cwd / "l.npy").symlink_to("b.npy")
+    ecdc.refuses("autoencoder", "run", model, "c.npy", "-o", "b.npy", "--logits", "l.npy", "-f", status=2, says="name the same file")
     ecdc.refuses("autoencoder", "run", model, "c.npy", "-o", "b.npy", says="b.npy")
     assert "--bottleneck FILE.npy" in ecdc("autoencoder", "--help").text
 

@@ -417,8 +417,15 @@ def test_random_bytes(ecdc, whole):
         for at in rng.integers(0, header, 3):
             data[at] = rng.integers(0, 256)
         (ecdc.cwd / "in.ecdc").write_bytes(data)
-        r = ecdc.run("decode", "in.ecdc", "-o", "out.wav", "-f")
-        assert r.status in (0, 1) and "in.ecdc" in r.stderr or r.status == 0
+        r = ecdc.run("decode", "in.ecdc", "-o", "out.wav")
+        assert r.status in (0, 1), r.stderr
+        if r.status == 0:
+            length = files.split_ecdc(bytes(data))[0]["al"]
+            assert len(files.read_wav(ecdc.cwd / "out.wav")[1]) == length and f"{length / 24000:.2f} s" in r.stderr
+            (ecdc.cwd / "out.wav").unlink()
+        else:
+            assert r.stderr.startswith("ecdc: in.ecdc") and r.stderr.count("\n") == 1
+            assert [p.name for p in ecdc.cwd.iterdir()] == ["in.ecdc"]
 
 
 def test_no_room_for_a_pipe(ecdc, sounds):

@@ -1,8 +1,11 @@
 """ecdc bench: the figures are there and fit together; how large they are is not a test's matter."""
 
+import json
+import subprocess
+
 import pytest
 
-from run import TINY
+from run import BINARY, TINY, check_healthy
 
 
 def test_json(ecdc):
@@ -48,7 +51,7 @@ def test_profile_for_people(ecdc):
     assert "LSTM 2 x 64, recurrent" in tables[1] and "\nall " in tables[2]
 
 
-@pytest.mark.parametrize("option, value", [("--seconds", "0"), ("--seconds", "-1"), ("--seconds", "1e9"), ("--seconds", "x"),
+@pytest.mark.parametrize("option, value", [("--seconds", "0"), ("--seconds", "-1"), ("--seconds", "0.00001"), ("--seconds", "1e9"), ("--seconds", "x"),
                                            ("--repeats", "0"), ("--repeats", "1.5"), ("--repeats", "1001")])
 def test_usage(ecdc, option, value):
     ecdc.refuses("bench", option, value, status=2, says=f"{option} {value}: allowed is ")
@@ -56,3 +59,28 @@ def test_usage(ecdc, option, value):
 
 def test_unsupported_bandwidth(ecdc):
     ecdc.refuses("bench", "-m", TINY, "-b", "24", says="it offers 1.5, 3, 6 kbps")
+
+
+def tool(name, *arguments):
+    """One of bench/'s own programs."""
+    p = subprocess.run([BINARY.parent / "bench" / name, *map(str, arguments)], capture_output=True, text=True)
+    check_healthy(p.returncode, p.stderr)
+    return p
+
+
+def test_streams():
+    """More of them than a machine with 16 processors is given; the figures are those of the seconds that were encoded."""
+    done = tool("streams", TINY, 65, 1.5, 1)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["streams"] == 65 and json.loads(done.stdout)["seconds"] == 1.5
+    for arguments in [(TINY, 0, 1, 1), (TINY, 1, 0.5, 1), (TINY, 1, 1, 0), (TINY, 1, "x", 1), (TINY, 1, 1)]:
+        refused = tool("streams", *arguments)
+        assert refused.returncode == 2 and "usage: " in refused.stderr
+
+
+def test_latency():
+    done = tool("latency", TINY, 1, 1)
+    assert done.returncode == 0 and json.loads(done.stdout)["encode"]["first_after"] == 7
+    chunks = tool("latency", TINY.parent / "tiny48", 1, 1)
+    assert chunks.returncode == 1 and "latency: " in chunks.stderr
+    assert tool("latency", TINY, 1, 0.1).returncode == 2

@@ -1,7 +1,9 @@
 """Weight files in all their forms: .th without and with a config, conversions, broken and hostile ones, and what verify needs."""
 
+import os
 import shutil
 import struct
+import time
 import zipfile
 
 import numpy as np
@@ -185,3 +187,17 @@ exit 0
     fake_python(ecdc, "venv/bin/python", "echo differs; exit 1\n")
     r = ecdc.run("model", "verify", TINY, "--python", python)
     assert r.status == 1 and r.text == "differs\n" and r.stderr == ""
+
+
+def test_verify_when_a_signal_ends_it(ecdc):
+    """That is no sign of a Python that lacks something: no other one is tried, and nothing stays behind."""
+    fake_python(ecdc, "bin/python3", "touch another-ran\n")
+    (ecdc.cwd / "tmp").mkdir()
+    env = {"PATH": f"{ecdc.cwd / 'bin'}:{os.environ['PATH']}", "VIRTUAL_ENV": str(ecdc.cwd / "venv"), "TMPDIR": str(ecdc.cwd / "tmp")}
+    for text, says in [("kill -SEGV $$", "venv/bin/python, which ran the comparison, was ended by a signal (Segmentation fault)"),
+                       ("kill -INT $PPID; exec sleep 90", "interrupted"), ("kill -INT $PPID; sleep 0.3; exit 77", "interrupted"),
+                       ("trap 'exit 0' TERM; kill -TERM $PPID; while :; do sleep 0.1; done", "interrupted")]:
+        fake_python(ecdc, "venv/bin/python", text + "\n")
+        started = time.monotonic()
+        ecdc.refuses("model", "verify", TINY, env=env, says=says)
+        assert time.monotonic() - started < 60, text

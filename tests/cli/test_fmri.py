@@ -202,7 +202,7 @@ def test_members(ecdc, study, mask):
 
 
 def test_outputs_are_kept(ecdc, study, mask):
-    ecdc.refuses("fmri", "mask", study[0][0], "-o", mask, says=["mask.nii.gz", "-f"])
+    ecdc.refuses("fmri", "mask", study[0][0], "-o", mask, says="mask.nii.gz: exists already (-f overwrites it)")
     for name in "s.npy", "s_coordinates.npy", "s.json":
         (ecdc.cwd / name).write_text("mine")
         ecdc.refuses("fmri", "extract", study[0][0], "--mask", mask, "-o", "s.npy", says=[name, "-f"])

@@ -121,6 +121,14 @@ def test_first_use_downloads_once(ecdc, hub, sounds):
     assert (ecdc.cwd / "copy" / "model.safetensors").stat().st_size > 2e6
 
 
+def test_codes_of_chunks_download_the_model_that_is_named(ecdc, hub, sounds):
+    hub.add("some-lab/stereo", {name: (TINY.parent / "tiny48" / name).read_bytes() for name in ("config.json", "model.safetensors")})
+    ecdc("encode", sounds["short.wav"], "-o", "a.npz", "-m", TINY.parent / "tiny48", "-b", "3")
+    ecdc("decode", "a.npz", "-o", "a.wav", "-m", "some-lab/stereo", says="downloading some-lab/stereo")
+    ecdc("decode", "a.npz", "-o", "b.wav", "-m", TINY.parent / "tiny48")
+    assert (ecdc.cwd / "a.wav").read_bytes() == (ecdc.cwd / "b.wav").read_bytes()
+
+
 def test_questions_download_nothing(ecdc, hub):
     for command in ("info",), ("model", "path"):
         ecdc.refuses(*command, NAME, says=[f"{NAME} is not in the Hugging Face cache", f"`ecdc model fetch {NAME}` downloads it"])

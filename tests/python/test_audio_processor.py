@@ -302,6 +302,7 @@ def test_devices_as_pytorch_has_them():
     ({"sample_rate": 22050.5}, "sample_rate is 22050.5, allowed are whole numbers"),
     ({"hop_length": 0}, "hop_length is 0, allowed are whole numbers from 1 to 65536"),
     ({"model": "no/such", "fallback": "raise"}, "no/such is not in the Hugging Face cache"),
+    ({"model": b"no/such", "fallback": "raise"}, "no/such is not in the Hugging Face cache"),
 ])
 def test_wrong_parameters(parameters, says):
     with pytest.raises(ValueError) as e:
@@ -325,6 +326,10 @@ def test_wrong_arguments_of_audio_to_features(arguments, says):
     with pytest.raises(ValueError) as e:
         processor().audio_to_features(**{"audio_source": SPEECH, **arguments})
     assert says in str(e.value)
+
+
+MEL = {"mel": {"n_fft": 4096, "hop": 512, "n_mels": 2048, "ref": 1.0}, "sampling_rate": 22050, "alignment": "giblet",
+       "tr_fraction": "3/2", "partial": False}
 
 
 @pytest.mark.parametrize("features, arguments, says", [
@@ -355,6 +360,10 @@ def test_wrong_arguments_of_audio_to_features(arguments, says):
     (np.zeros((2, 2048)), {"metadata": {}}, "metadata does not describe a mel spectrogram of ecdc: KeyError('mel')"),
     (np.full((2, 4, 112), -1), {}, "rows with -1 are of the alignment exact"),
     (np.zeros((2, 4, 112), int), {"metadata": {}}, "metadata does not describe features of ecdc: KeyError('tr_fraction')"),
+    (np.zeros((2, 4, 112), int), {"metadata": {"tr_fraction": "1/0"}}, "metadata does not describe features of ecdc: ZeroDivisionError"),
+    (np.zeros((2, 2048)), {"metadata": {**MEL, "tr_fraction": "1/0"}}, "does not describe a mel spectrogram of ecdc: ZeroDivisionError"),
+    (np.zeros((2, 2048)), {"metadata": {**MEL, "tr_fraction": "x"}}, "metadata does not describe a mel spectrogram of ecdc: ValueError"),
+    (np.zeros((2, 2048)), {"metadata": {**MEL, "partial": True}}, "does not describe a mel spectrogram of ecdc: KeyError('samples')"),
     (np.zeros((2, 4, 112), int), {"metadata": pd.DataFrame({"tr_index": [0]})}, "metadata does not describe features of ecdc"),
 ])
 def test_wrong_features(tmp_path, features, arguments, says):

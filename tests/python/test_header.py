@@ -65,9 +65,20 @@ def test_numbers_are_those_of_the_header(tmp_path):
 
 def test_read_only_arrays_are_not_written_into():
     """Behind one may be a file that is mapped read-only, where a write ends the process."""
-    array = np.zeros(4, np.float32)
-    array.flags.writeable = False
-    reads, writes = _library._type_of("const float *samples"), _library._type_of("float *samples")
-    assert reads.from_param(array)
+    sound, db = np.full(4, 0.5, np.float32), np.zeros(4, np.float32)
+    sound.flags.writeable = False
+    _library.lib.ecdc_power_to_db(sound, 4, 1.0, 80.0, db)
+    assert db == pytest.approx([-3.0103] * 4, abs=1e-4)
     with pytest.raises(ValueError, match="read-only"):
-        writes.from_param(array)
+        _library.lib.ecdc_power_to_db(db, 4, 1.0, 80.0, sound)
+    assert (sound == 0.5).all()
+
+
+def test_an_interrupt_amid_the_arguments_stays_one():
+    class Late(np.ndarray):
+        @property
+        def ctypes(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _library.lib.ecdc_power_to_db(np.zeros(4, np.float32).view(Late), 4, 1.0, 80.0, np.zeros(4, np.float32))

@@ -37,6 +37,16 @@ def test_the_default_is_downloaded_once(hub, monkeypatch, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_pauses_are_told(hub, capfd):
+    hub.fault("HEAD", "config.json", hub_server.answers(503, Retry_After="1"), hub_server.answers(503, Retry_After="0"))
+    ecdc.hub.fetch("some-lab/tiny")
+    said = capfd.readouterr().err
+    assert f"ecdc: {hub.url} answers HTTP 503; trying again in 1 s\n" in said and "answers HTTP 503; trying again\n" in said
+    hub.fault("HEAD", "config.json", hub_server.answers(503, Retry_After="0"))
+    ecdc.hub.fetch("facebook/encodec_24khz", quiet=True)
+    assert capfd.readouterr().err == ""
+
+
 def test_a_named_model_is_downloaded(hub):
     assert ecdc.AudioProcessor(encodec_bandwidth=6.0, model="some-lab/tiny").encodec_model.name == "some-lab/tiny"
     assert ecdc.Model("some-lab/tiny").n_codebooks == 8

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import ecdc
+import hub_server
 from run import SPEECH, TINY
 
 SECONDS = 60  # until a child counts as hung
@@ -56,6 +57,90 @@ except KeyboardInterrupt:
 ])
 def test_long_calls(call):
     assert interrupted(WORK.format(call=call)) == "interrupted\n"
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    path = tmp_path_factory.mktemp("scan") / "scan.nii"
+    ecdc.fmri.save(np.ones((4, 4, 4, 3000), np.float32), np.eye(4), path)
+    return path
+
+
+@pytest.mark.parametrize("_", range(3))
+def test_a_call_that_tells_its_progress(scan, _):
+    """An interrupt that is pending when the library calls, or comes while Python shows what it was told, is as good as any."""
+    script = """
+import sys, numpy as np, ecdc
+from ecdc import _interrupt, _library
+from ecdc._library import byref, call, lib
+mask = ecdc.fmri.Mask(np.ones((4, 4, 4)), np.eye(4))
+out, told = np.empty((3000, 64), np.float32), []
+print("ready", flush=True)
+try:
+    while True:
+        handle, settings = ecdc.fmri._open(sys.argv[1]), lib.ecdc_default_scan_settings()
+        with _interrupt.stoppable(settings) as caught:
+            settings.progress = _interrupt.callback(_library.SHARE_FUNCTION, lambda _, share: told.append(share), caught)
+            call(lib.ecdc_nifti_extract, handle.pointer, mask._handle.pointer, byref(settings), out, byref(_library.Extraction()))
+except KeyboardInterrupt:
+    assert told[:3000] == sorted(told[:3000]) and told[0] > 0 and (len(told) < 3000 or told[2999] == 1)
+    print("interrupted")
+"""
+    assert interrupted(script, scan) == "interrupted\n"
+
+
+class Broken:
+    """A terminal where Ctrl-C is typed when it is first written to."""
+
+    def __init__(self, n_before=0):
+        self.n_before = n_before
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        if self.n_before == 0:
+            signal.raise_signal(signal.SIGINT)
+        self.n_before -= 1
+
+    def flush(self):
+        pass
+
+
+@pytest.fixture
+def default_interrupt():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("n_before", [0, 2])
+def test_a_download_that_is_announced(monkeypatch, default_interrupt, capsys, n_before):
+    """In the announcement, and in the progress (print writes twice)."""
+    hub = hub_server.Hub()
+    hub.add("some-lab/tiny", {name: (TINY / name).read_bytes() for name in ("config.json", "model.safetensors")})
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr("sys.stderr", Broken(n_before))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ecdc.hub.fetch("some-lab/tiny")
+    finally:
+        hub.close()
+    with pytest.raises(ecdc.EcdcError, match="some-lab/tiny"):
+        ecdc.Model("some-lab/tiny")
+
+
+def test_a_study_that_is_built(tmp_path, monkeypatch, default_interrupt):
+    folder = tmp_path / "sherlock_nii"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for i in (1, 2):
+        ecdc.fmri.save(rng.normal(100, 5, (4, 4, 4, 6)), np.eye(4), folder / f"sherlock_movie_s{i}.nii.gz", tr=1.5)
+    (tmp_path / "stimuli_film.mp4").write_bytes(SPEECH.read_bytes())
+    monkeypatch.setattr("sys.stderr", Broken())
+    with pytest.raises(KeyboardInterrupt):
+        ecdc.MultimodalDataset(tmp_path, model=TINY, encodec_bandwidth=6.0, as_torch=False)
 
 
 @pytest.mark.parametrize("call", ["get_audio_info", "audio_to_features"])

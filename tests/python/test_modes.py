@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from files import read_wav
+from files import read_wav, write_wav
 from run import SPEECH, TINY
 
 import ecdc
@@ -43,6 +43,34 @@ def test_mel(command, tmp_path, tr, alignment, hrf):
             rate, samples = read_wav(tmp_path / name)
             assert rate == 22050
             np.testing.assert_array_equal(samples, read_wav(tmp_path / "f.wav")[1])
+
+
+@pytest.mark.filterwarnings("ignore:303 of 2048 mel filters")
+@pytest.mark.parametrize("alignment", ["giblet", "exact"])
+def test_mel_of_a_last_part_of_a_tr(command, tmp_path, alignment):
+    """The sound ends where it ended: 2 s, not two TRs of 1.5 s."""
+    write_wav(tmp_path / "two.wav", np.random.default_rng(1).integers(-9000, 9000, 2 * 22050).astype(np.int16), 22050)
+    command("features", "two.wav", "-o", "f.npy", "-q", "--mode", "mel", "--partial", "--alignment", alignment)
+    command("reconstruct", "f.npy", "-o", "f.wav")
+    features, described = np.load(tmp_path / "f.npy"), json.loads((tmp_path / "f.json").read_text())
+    p = ecdc.AudioProcessor(use_encodec=False)
+    p.features_to_audio(features, tmp_path / "a.wav", metadata=described)
+    samples = read_wav(tmp_path / "a.wav")[1]
+    assert len(features) == 2 and len(samples) == 44100
+    np.testing.assert_array_equal(samples, read_wav(tmp_path / "f.wav")[1])
+    for wrong in (0, 1000):
+        with pytest.raises(ValueError, match=f"does not fit the {wrong} samples of sound" if wrong else "has no frame, no sound"):
+            p.features_to_audio(features[:1] if not wrong else features, tmp_path / "b.wav", metadata={**described, "samples": wrong})
+
+
+@pytest.mark.filterwarnings("ignore:303 of 2048 mel filters")
+def test_tr_length_counts_for_mel_spectrograms_too():
+    p = ecdc.AudioProcessor(use_encodec=False)
+    features, metadata = p.audio_to_features(SPEECH, tr_length=0.5)
+    assert features.shape == (22, 2048, 22) and metadata.attrs["tr"] == 0.5 and p.tr == 1.5
+    np.testing.assert_array_equal(features, ecdc.AudioProcessor(use_encodec=False, tr=0.5).audio_to_features(SPEECH)[0])
+    with pytest.raises(ValueError, match="tr_length is -1"):
+        p.audio_to_features(SPEECH, tr_length=-1)
 
 
 def test_mel_warns_of_empty_filters_once(speech):

@@ -36,7 +36,7 @@ def test_figure_title_model(tmp_path, sounds):
     ({"bandwidth": "3"}, "bandwidth is '3', allowed are one or up to 16 numbers of kbps"),
     ({"bandwidth": []}, r"bandwidth is \[\]"), ({"bandwidth": None}, "bandwidth is None"),
     ({"bandwidth": (3, 3)}, "bandwidth 3 kbps is named twice"), ({"bandwidth": 4}, "4"),
-    ({"tr": 0}, "tr is 0"), ({"alignment": "left"}, "alignment is 'left'"), ({"threads": 0}, "threads is 0"), ({"track": -1}, "track is -1"),
+    ({"tr": 0}, "tr is 0"), ({"alignment": "left"}, "alignment is 'left'"), ({"threads": 0}, "threads is 0"), ({"precision": "f16"}, "precision is 'f16'"), ({"track": -1}, "track is -1"),
     ({"track": 5}, "track 5"), ({"model": "nowhere"}, "nowhere"),
 ])
 def test_refusals(tmp_path, sounds, arguments, says):
@@ -61,3 +61,13 @@ def test_names_of_files(tmp_path, sounds):
 def test_arrays_of_bandwidths(tmp_path, sounds):
     r = ecdc.report(sounds["short.wav"], tmp_path / "x.html", model=TINY, bandwidth=np.array([1.5, 3]))
     assert list(r["bandwidths"]) == [1.5, 3.0]
+
+
+def test_precision(command, tmp_path, sounds):
+    """Without AMX bf16 is refused in the same words."""
+    r = command.run("report", sounds["short.wav"], "-m", TINY, "--precision", "bf16", "-o", "command.html", "-q")
+    try:
+        ecdc.report(sounds["short.wav"], tmp_path / "package.html", model=TINY, precision="bf16")
+        assert (tmp_path / "package.html").read_bytes() == (tmp_path / "command.html").read_bytes()
+    except ecdc.EcdcError as e:
+        assert e.status == "ECDC_E_UNSUPPORTED" and r.stderr == f"ecdc: {e}\n"

@@ -1,6 +1,6 @@
 /* Reading JSON from untrusted files: cJSON with bounds on memory and errors that say where. */
-#ifndef ECDC_MODEL_JSON_H
-#define ECDC_MODEL_JSON_H
+#ifndef ECDC_BASE_JSON_H
+#define ECDC_BASE_JSON_H
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
