@@ -75,6 +75,7 @@ static ecdc_status take_entry(struct batch *b, FTS *tree, FTSENT *entry, size_t 
     case FTS_ERR:
     case FTS_NS:
         return ecdc_fail(err, ECDC_E_IO, "%s: %s", entry->fts_path, strerror(entry->fts_errno));
+    case FTS_SLNONE: /* a link to nowhere: not dropped, its row says what is missing */
     case FTS_F:
         if (hidden)
             return ECDC_OK;
@@ -86,7 +87,7 @@ static ecdc_status take_entry(struct batch *b, FTS *tree, FTSENT *entry, size_t 
         b->n_left_alone++;
         return ECDC_OK;
     }
-    return ECDC_OK; /* the way back out of a directory, sockets, links to nowhere or in a circle */
+    return ECDC_OK; /* the way back out of a directory, sockets, directories in a circle */
 }
 
 static ecdc_status walk(struct batch *b, const char *root, ecdc_error *err) {

@@ -156,6 +156,23 @@ def test_an_input_that_is_gone_needs_none(ecdc, films):
     assert states(ecdc) == {"a.npy": "kept"}
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_links_to_nowhere_have_rows(ecdc, sounds, whole):
+    """What git-annex and DataLad leave of a film that was not fetched."""
+    (ecdc.cwd / "films").mkdir()
+    for name in "a.mp4", "b.wav", "notes.txt", ".hidden.mp4":
+        (ecdc.cwd / "films" / name).symlink_to("../.git/annex/objects/" + name)
+    (ecdc.cwd / "films" / "round.wav").symlink_to("round.wav")
+    if whole:
+        (ecdc.cwd / "films" / "c.wav").symlink_to(sounds["talk.wav"])
+    run_films(ecdc)
+    expected = {"a.npy": "failed", "b.npy": "failed", "round.npy": "failed", **({"c.npy": "done"} if whole else {})}
+    assert states(ecdc) == expected
+    assert ("films/a.mp4: No such file or directory: it is a link to ../.git/annex/objects/a.mp4, which is not there; fetch the file "
+            "first (git-annex") in table(ecdc)["a.npy"]["reason"]
+    assert "films/round.wav: " in table(ecdc)["round.npy"]["reason"]
+
+
 @pytest.mark.parametrize("options, says", [
     (("-b", "6"), "bandwidth is 3 there, 6 now"), (("--tr", "2"), 'tr is "3/2" there, "2/1" now'),
     (("--mode", "latent"), 'mode is "encodec" there, "latent" now'), (("-m", "default"), "model is"),
