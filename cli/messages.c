@@ -31,3 +31,7 @@ void report_note(const struct options *o, const char *format, ...) {
     say(format, args);
     va_end(args);
 }
+
+const char *plural(int64_t n) {
+    return n == 1 ? "" : "s";
+}
