@@ -5,7 +5,7 @@
 #include "codes_in.h"
 
 static int run(const struct options *o) {
-    if (!output_format(&command_decode, o, "wav") || output_is_input(o))
+    if (output_is_input(o) || !output_format(&command_decode, o, "wav"))
         return EXIT_USAGE;
     ecdc_error err;
     struct codes_in *in = NULL;

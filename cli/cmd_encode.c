@@ -88,8 +88,8 @@ ecdc_status encode_file(const struct options *o, const char *format, const ecdc_
 }
 
 static int run(const struct options *o) {
-    const char *format = output_format(&command_encode, o, "ecdc npy npz");
-    if (!format || output_is_input(o))
+    const char *format = output_is_input(o) ? NULL : output_format(&command_encode, o, "ecdc npy npz");
+    if (!format)
         return EXIT_USAGE;
     ecdc_model *model;
     struct encoded result;

@@ -99,7 +99,7 @@ int features_model(const struct options *o, ecdc_model **model) {
 }
 
 static int run(const struct options *o) {
-    if (features_usage(o) != EXIT_DONE || !output_format(&command_features, o, "npy") || output_is_input(o))
+    if (features_usage(o) != EXIT_DONE || output_is_input(o) || !output_format(&command_features, o, "npy"))
         return EXIT_USAGE;
     ecdc_error err;
     ecdc_model *model;

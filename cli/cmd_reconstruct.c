@@ -23,7 +23,7 @@ static ecdc_status check_mode(const struct options *o, const struct sidecar *s, 
 }
 
 static int run(const struct options *o) {
-    if (!output_format(&command_reconstruct, o, "wav") || output_is_input(o))
+    if (output_is_input(o) || !output_format(&command_reconstruct, o, "wav"))
         return EXIT_USAGE;
     struct npy_reader *npy = NULL;
     struct sidecar sidecar;

@@ -90,8 +90,8 @@ static ecdc_status explain(const struct options *o, ecdc_status status, ecdc_err
 }
 
 static int run(const struct options *o) {
-    const char *format = output_format(&command_report, o, "html png");
-    if (!format || output_is_input(o))
+    const char *format = output_is_input(o) ? NULL : output_format(&command_report, o, "html png");
+    if (!format)
         return EXIT_USAGE;
     double start_s = now_s();
     struct watch watch = {.o = o};

@@ -384,8 +384,22 @@ const char *option_outside(const struct options *o, const char *allowed, const c
     return NULL;
 }
 
+/* Whether --format and the output's name contradict each other; says so. Whoever reads the file goes by its name. */
+static bool format_contradicts_name(const struct command *command, const struct options *o) {
+    const char *ending = strrchr(o->output, '.');
+    for (size_t i = 0; o->format && ending && i < N_FORMATS; i++)
+        if (!strcasecmp(ending + 1, formats[i]) && strcmp(o->format, formats[i]) != 0) {
+            report_usage("%s: -o %s --format %s: the name says %s; leave --format away, or let the name end in .%s", command->name,
+                         o->output, o->format, formats[i], o->format);
+            return true;
+        }
+    return false;
+}
+
 const char *output_format(const struct command *command, const struct options *o, const char *allowed) {
     const char *name = strrchr(o->output, '.');
+    if (o->format && in_list(o->format, allowed) && format_contradicts_name(command, o))
+        return NULL;
     for (size_t i = 0; i < N_FORMATS; i++) {
         bool asked = o->format ? !strcmp(o->format, formats[i]) : name && !strcasecmp(name + 1, formats[i]);
         if (asked && in_list(formats[i], allowed))

@@ -167,6 +167,24 @@ def test_output_that_the_command_does_not_write(ecdc, args, says):
     ecdc.refuses(*args, status=2, says=says)
 
 
+@pytest.mark.parametrize("args, says", [
+    (("encode", "in.wav", "-o", "x.npy", "--format", "ecdc"), "encode: -o x.npy --format ecdc: the name says npy"),
+    (("encode", "in.wav", "-o", "x.ECDC", "--format", "npy"), "encode: -o x.ECDC --format npy: the name says ecdc"),
+    (("encode", "in.wav", "-o", "x.wav", "--format", "npy"), "let the name end in .npy"),
+    (("decode", "in.ecdc", "-o", "x.npy", "--format", "wav"), "the name says npy"),
+    (("features", "in.wav", "-o", "x.ecdc", "--format", "npy"), "the name says ecdc"),
+    (("report", "in.wav", "-o", "x.png", "--format", "html"), "the name says png"),
+])
+def test_format_and_name_that_contradict_each_other(ecdc, args, says):
+    ecdc.refuses(*args, status=2, says=[says, "leave --format away"])
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.codes", "npy"])
+def test_format_beside_names_that_say_the_same_or_nothing(ecdc, sounds, name):
+    ecdc("encode", sounds["short.wav"], "-o", name, "--format", "npy", "-m", TINY, "-q")
+    assert np.load(ecdc.cwd / name).shape == (4, 94)
+
+
 # ------------------------------------------------------------------------------------------------- formats --
 
 
