@@ -83,6 +83,7 @@ int report_error(const ecdc_error *err);
 int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void report_note(const struct options *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *plural(int64_t n); /* "s", or nothing behind one */
+const char *size_text(uint64_t n_bytes, char text[24]); /* "0.5 MB", "32 kB", "7 bytes"; returns text */
 
 /* Called once, first of all: where the caller has closed standard input, output or error, their numbers are taken, so that no
  * file of ours gets one and then our notes. */

@@ -54,14 +54,14 @@ ecdc_features_settings features_settings(const struct options *o, const ecdc_lis
 
 static ecdc_status report(const struct options *o, const ecdc_features_result *r, ecdc_error *err) {
     double audio_s = (double)r->samples / r->sampling_rate_hz;
-    static const char *const units[] = {"codebooks", "mels", "dimensions"}; /* in the order of ecdc_mode */
+    static const char *const units[] = {"codebook", "mel", "dimension"}; /* in the order of ecdc_mode */
     static const char *const names[] = {"n_codebooks", "n_mels", "dimension"};
     if (!o->json) {
         char frames[40] = "";
         if (o->mode != ECDC_MODE_LATENT || o->per_frame)
-            snprintf(frames, sizeof frames, " x %" PRId64 " frames", r->row[1]);
-        report_note(o, "%s: %" PRId64 " TRs x %" PRId64 " %s%s, %.2f s of sound in %.2f s", o->output, r->n_trs, r->row[0],
-                    units[o->mode], frames, audio_s, r->seconds_wall);
+            snprintf(frames, sizeof frames, " x %" PRId64 " frame%s", r->row[1], plural(r->row[1]));
+        report_note(o, "%s: %" PRId64 " TR%s x %" PRId64 " %s%s%s, %.2f s of sound in %.2f s", o->output, r->n_trs, plural(r->n_trs),
+                    r->row[0], units[o->mode], plural(r->row[0]), frames, audio_s, r->seconds_wall);
         return ECDC_OK;
     }
     cJSON *json = cJSON_CreateObject();

@@ -75,8 +75,9 @@ static ecdc_status report(const struct options *o, const ecdc_report_result *r, 
     sound_in_note_repairs(&in, &input);
     if (o->json)
         return print_json(o, r, wall_s, err);
-    report_note(o, "%s: %lld TRs, %.2f s of sound in %.2f s, %.1f MB", o->output, (long long)r->n_trs,
-                (double)r->n_samples / r->sampling_rate_hz, wall_s, (double)r->n_bytes / 1e6);
+    char size[24];
+    report_note(o, "%s: %lld TR%s, %.2f s of sound in %.2f s, %s", o->output, (long long)r->n_trs, plural(r->n_trs),
+                (double)r->n_samples / r->sampling_rate_hz, wall_s, size_text(r->n_bytes, size));
     return ECDC_OK;
 }
 

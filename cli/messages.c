@@ -35,3 +35,14 @@ void report_note(const struct options *o, const char *format, ...) {
 const char *plural(int64_t n) {
     return n == 1 ? "" : "s";
 }
+
+const char *size_text(uint64_t n_bytes, char text[24]) {
+    double n = (double)n_bytes;
+    if (n >= 99500)
+        snprintf(text, 24, "%.1f MB", n / 1e6);
+    else if (n >= 1000)
+        snprintf(text, 24, "%.0f kB", n / 1e3);
+    else
+        snprintf(text, 24, "%.0f byte%s", n, plural((int64_t)n_bytes));
+    return text;
+}

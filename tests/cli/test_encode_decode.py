@@ -67,6 +67,14 @@ def test_stored_codes_and_sound(ecdc, kbps):
     assert np.abs(files.read_wav(ecdc.cwd / "out.wav")[1][:len(stored)] - stored).max() < 1e-4
 
 
+def test_one_of_a_thing_and_several(ecdc):
+    files.write_wav(ecdc.cwd / "one.wav", np.ones(320, np.int16))
+    files.write_wav(ecdc.cwd / "two.wav", np.ones(36000, np.int16))
+    ecdc("encode", "one.wav", "-o", "one.ecdc", says="one.ecdc: 1 frame x 4 codebooks, ")
+    ecdc("encode", "two.wav", "-o", "two.ecdc", says="two.ecdc: 113 frames x 4 codebooks, ")
+    ecdc("features", "two.wav", "-o", "two.npy", "--codebooks", "1", says="two.npy: 1 TR x 1 codebook x 112 frames, ")
+
+
 def test_json(ecdc, sounds):
     r = ecdc("encode", sounds["short.wav"], "-o", "out.npy", "--json")
     assert r.stderr == ""

@@ -189,6 +189,10 @@ def test_short_and_silent_sound(ecdc, sounds):
         assert page.about["n_trs"] == trs
         measures = next(row for row in page.rows if row[0] == "3 kbps")
         assert measures[2] == "\N{EN DASH}"
+    r = ecdc("report", "silence.wav", "-m", TINY, "-o", "silence.html", "-f", says="silence.html: 1 TR, 2.00 s of sound")
+    size, unit = r.stderr.split()[-2:]
+    assert float(size) * {"kB": 1e3, "MB": 1e6}[unit] == pytest.approx((ecdc.cwd / "silence.html").stat().st_size, abs=5e4)
+    assert float(size) > 0
 
 
 def test_what_was_mended_is_said(ecdc, sounds):
