@@ -70,6 +70,10 @@ struct command {
 int options_parse(const struct command *command, int argc, char **argv, struct options *o);
 /* The name of an option that was given and is in neither of these lists (nor quiet or help); NULL: none. */
 const char *option_outside(const struct options *o, const char *allowed, const char *also);
+/* Whether an option of this list was given; its name as on the command line, "-b" or "--layout", goes into `name`. */
+bool option_given(const struct options *o, const char *list, char name[32]);
+/* The options that are about models and codes: nothing in --mode mel. */
+#define OPTIONS_OF_CODES "model bandwidth codebooks precision cpu"
 /* The format to write: --format, else what the output's name ends in; `allowed` is a list such as "ecdc npy". NULL after a
  * message. */
 const char *output_format(const struct command *command, const struct options *o, const char *allowed);

@@ -201,6 +201,9 @@ static int run(const struct options *o) {
         return report_usage("dataset: --hrf causal has no meaning for codes, which are labels; use --mode latent or mel");
     if (o->mode != ECDC_MODE_ENCODEC && o->hrf == ECDC_HRF_GIBLET_DOC)
         return report_usage("dataset: --hrf giblet-doc rounds to codes; --mode latent and mel have --hrf causal or giblet");
+    char option[32];
+    if (o->mode == ECDC_MODE_MEL && option_given(o, OPTIONS_OF_CODES, option))
+        return report_usage("dataset: %s means nothing with --mode mel", option);
     struct dataset_run r = {.o = o};
     ecdc_error err;
     ecdc_status status = open_study(&r, &err);

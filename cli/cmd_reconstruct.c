@@ -16,8 +16,9 @@ static ecdc_status check_mode(const struct options *o, const struct sidecar *s, 
     if (o->as_giblet && !floats)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: --as-giblet is about mel spectrograms, this array is %s", path,
                          npy_dtype_name(dtype));
-    if (floats && (o->bandwidth_given || o->codebooks || o->layout_given || o->model_given))
-        return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: -m, -b, --codebooks and --layout are about codes, this array is %s", path,
+    char option[32];
+    if (floats && option_given(o, "layout force " OPTIONS_OF_CODES, option))
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: %s is about codes, this array is %s: leave it away", path, option,
                          npy_dtype_name(dtype));
     return ECDC_OK;
 }

@@ -384,6 +384,18 @@ const char *option_outside(const struct options *o, const char *allowed, const c
     return NULL;
 }
 
+bool option_given(const struct options *o, const char *list, char name[32]) {
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (o->given >> i & 1 && in_list(rows[i].name, list)) {
+            if (rows[i].key < FIRST_LONG)
+                snprintf(name, 32, "-%c", rows[i].key);
+            else
+                snprintf(name, 32, "--%s", rows[i].name);
+            return true;
+        }
+    return false;
+}
+
 /* Whether --format and the output's name contradict each other; says so. Whoever reads the file goes by its name. */
 static bool format_contradicts_name(const struct command *command, const struct options *o) {
     const char *ending = strrchr(o->output, '.');

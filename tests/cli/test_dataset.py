@@ -358,11 +358,15 @@ def test_a_scan_that_breaks_off(ecdc, data):
 def test_usage(ecdc, data):
     for args, words in (["erase", "data"], "usage: ecdc dataset"), (["build"], "usage: ecdc dataset"), \
             (["build", "data", "--hrf", "causal"], "--hrf causal has no meaning for codes"), \
-            (["build", "data", "--mode", "mel", "--hrf", "giblet-doc"], "--hrf giblet-doc rounds to codes"):
+            (["build", "data", "--mode", "mel", "--hrf", "giblet-doc"], "--hrf giblet-doc rounds to codes"), \
+            *((["build", "data", "--mode", "mel", *option], f"dataset: {option[0]} means nothing with --mode mel") for option in (
+                ["-m", "nomodel"], ["-b", "7"], ["--codebooks", "3"], ["--precision", "bf16"], ["--cpu", "neon"])):
         ecdc.refuses("dataset", *args, says=words, status=2)
     ecdc.refuses("dataset", "check", "nowhere", says="nowhere: no such directory")
     ecdc.refuses("dataset", "build", "data", "--subjects", "2,7", says="subject '7': the study has none of that name; it has 2, 10")
     ecdc.refuses("dataset", "build", "data", "-b", "6", "--codebooks", "9", says="--codebooks 9: 6 kbps has 8")
     ecdc.refuses("dataset", "build", "data", "-b", "7", says="7 kbps")
+    ecdc.refuses("dataset", "build", "data", "--scans", "nothing",
+                 says="data: --scans nothing chooses among scans of BIDS derivatives; sherlock_nii/sherlock_movie_s*.nii.gz are all taken")
     (ecdc.cwd / "taken").write_text("")
     ecdc.refuses("dataset", "build", "data", "--out", "taken/c", says="taken")
