@@ -49,6 +49,10 @@ static ecdc_status check_shape(struct rows_in *in, const struct options *o, int 
     const char *tr = o->tr_given || !in->sidecar.found ? o->tr : in->sidecar.tr;
     if (shape->fortran_order)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: is in Fortran order; save it with numpy.ascontiguousarray", in->path);
+    if (o->layout_given && (shape->n_dims == 2 || shape->n_dims == 3) && (shape->n_dims == 3) != (layout == ECDC_LAYOUT_CODES))
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: --layout %s has %d dimensions, this array has %d: leave --layout away, or say %s", in->path,
+                         layout_name(o->layout), layout == ECDC_LAYOUT_CODES ? 3 : 2, shape->n_dims,
+                         layout == ECDC_LAYOUT_CODES ? "flat or giblet" : "codes");
     if (shape->n_dims == 3 && shape->dims[2] == frames)
         codebooks = shape->dims[1];
     else if (shape->n_dims == 2 && shape->dims[1] > 0 && shape->dims[1] % frames == 0)

@@ -112,6 +112,16 @@ def test_giblet_layout_decodes_the_codebooks_that_exist(ecdc, sounds):
                  says=["8 codebooks per row where 4 are expected", "--layout giblet"])
 
 
+@pytest.mark.parametrize("made, said", [("codes", "flat"), ("codes", "giblet"), ("flat", "codes"), ("giblet", "codes")])
+def test_a_layout_that_the_array_has_not(ecdc, sounds, made, said):
+    features(ecdc, sounds["talk.wav"], "--layout", made)
+    for remove in False, True:
+        if remove:
+            (ecdc.cwd / "f.json").unlink()
+        ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, "--layout", said,
+                     says=[f"f.npy: --layout {said} has ", "leave --layout away"])
+
+
 def test_first_codebooks_only(ecdc, sounds):
     features(ecdc, sounds["talk.wav"])
     rows = np.load(ecdc.cwd / "f.npy")
