@@ -9,7 +9,6 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "media/input.h"
 
 enum {
     PREFIX_BYTES = 9,     /* magic, version, length of the JSON */
@@ -349,12 +348,19 @@ static ecdc_status read_header(struct container_reader *r, ecdc_error *err) {
 }
 
 ecdc_status container_open(const char *path, struct container_reader **out, ecdc_error *err) {
+    struct input in;
+    ecdc_status status = input_open(&in, path, err);
+    return status == ECDC_OK ? container_open_input(in, out, err) : status;
+}
+
+ecdc_status container_open_input(struct input in, struct container_reader **out, ecdc_error *err) {
     struct container_reader *r = ecdc_alloc_zeros(1, sizeof *r);
-    if (!r)
+    if (!r) {
+        input_close(&in);
         return ecdc_fail_memory(err, "an .ecdc reader");
-    ecdc_status status = input_open(&r->in, path, err);
-    if (status == ECDC_OK)
-        status = read_header(r, err);
+    }
+    r->in = in;
+    ecdc_status status = read_header(r, err);
     r->codes = r->in.read;
     if (status != ECDC_OK) {
         container_close(r);

@@ -155,6 +155,31 @@ def test_wav_on_standard_output_has_open_sizes(ecdc, sounds):
         assert content == files.wav_chunks((ecdc.cwd / "out.wav").read_bytes())[-1][2]
 
 
+@pytest.mark.parametrize("kind", ["ecdc", "npy"])
+def test_codes_from_standard_input(ecdc, sounds, kind):
+    """A pipe or a file, told apart by their first bytes."""
+    ecdc("encode", sounds["short.wav"], "-o", f"in.{kind}", "-m", TINY)
+    ecdc("decode", f"in.{kind}", "-o", "named.wav", "-m", TINY)
+    data = (ecdc.cwd / f"in.{kind}").read_bytes()
+    ecdc("decode", "-", "-o", "piped.wav", "-m", TINY, stdin=data)
+    with open(ecdc.cwd / f"in.{kind}", "rb") as file:
+        p = ecdc.start("decode", "-", "-o", "file.wav", "-m", TINY, stdin=file)
+        assert p.wait(100) == 0, p.stderr.read()
+    (ecdc.cwd / f"in.{kind}").rename(ecdc.cwd / "in.codes")
+    ecdc("decode", "in.codes", "-o", "renamed.wav", "-m", TINY)
+    for name in "piped", "file", "renamed":
+        assert (ecdc.cwd / f"{name}.wav").read_bytes() == (ecdc.cwd / "named.wav").read_bytes()
+    ecdc.refuses("decode", "-", "-o", "cut.wav", "-m", TINY, stdin=data[:-5], says=["standard input: ", "is cut off"])
+
+
+@pytest.mark.parametrize("data, says", [
+    (b"", "neither an .ecdc file nor a .npy"), (b"RIFF" + bytes(99), "neither an .ecdc file nor a .npy"),
+    (b"PK\3\4" + bytes(99), "a .npz is read by its name, not from standard input"),
+])
+def test_standard_input_that_holds_no_codes(ecdc, data, says):
+    ecdc.refuses("decode", "-", "-o", "out.wav", stdin=data, says=["standard input: ", says])
+
+
 def test_data_and_json_do_not_mix(ecdc, sounds):
     ecdc.refuses("encode", sounds["short.wav"], "-o", "-", "--format", "npy", "--json", status=2, says=["-o -", "--json"])
 
