@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "model/embedded.h"
 #include "model/model.h"
+#include "model/random.h"
 #include "model_open.h"
 
 static bool matches(const ecdc_model *model, const char *name, const char *sha) {
@@ -49,4 +50,27 @@ ecdc_status model_open_matching(const struct options *o, const char *path, const
     ecdc_model_close(*model);
     *model = NULL;
     return status;
+}
+
+bool model_config_of(const char *name, const char *sha, struct config *config) {
+    char buffer[160];
+    ecdc_error ignored;
+    const char *wanted = name_to_open(name, sha, buffer, sizeof buffer);
+    if (!strcmp(wanted, "default")) {
+        struct embedded_model embedded = embedded_model();
+        return config_parse(EMBEDDED_NAME, embedded.config, embedded.n_config, config, &ignored) == ECDC_OK;
+    }
+    if (wanted == buffer) { /* published: generated ones have the same shapes */
+        snprintf(buffer, sizeof buffer, "random:%s", name);
+        wanted = buffer;
+    }
+    if (random_model_is_name(wanted))
+        return random_model_config(wanted, config, &ignored) == ECDC_OK;
+    ecdc_model *model;
+    if (ecdc_model_open(wanted, &model, &ignored) != ECDC_OK)
+        return false;
+    bool same = matches(model, name, sha);
+    *config = model->config;
+    ecdc_model_close(model);
+    return same;
 }

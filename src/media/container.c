@@ -234,6 +234,7 @@ struct container_reader {
     int n_pending;
     size_t n_block, block_at;
     uint64_t bytes_left; /* of the codes, not yet in the block */
+    int64_t surplus;     /* bytes behind the codes; below 0: what they lack */
     unsigned char block[BLOCK_BYTES];
 };
 
@@ -387,6 +388,17 @@ static ecdc_status begin(struct container_reader *r, int bits_per_code, uint64_t
     return input_seek(&r->in, r->codes, err);
 }
 
+/* A file has less than 2^63 bytes; the claim may be anything. */
+static int64_t surplus_of(uint64_t claimed, uint64_t present) {
+    if (claimed > present)
+        return claimed - present > INT64_MAX ? INT64_MIN : -(int64_t)(claimed - present);
+    return (int64_t)(present - claimed);
+}
+
+int64_t container_surplus(const struct container_reader *r) {
+    return r->surplus;
+}
+
 ecdc_status container_begin(struct container_reader *r, int bits_per_code, int hop, ecdc_error *err) {
     if (bits_per_code < 1 || bits_per_code > CONTAINER_MAX_BITS || hop < 1)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: codes of %d bits for %d samples", r->in.path, bits_per_code, hop);
@@ -395,6 +407,7 @@ ecdc_status container_begin(struct container_reader *r, int bits_per_code, int h
     uint64_t present = r->in.size - r->codes;
     bool overflow = __builtin_mul_overflow(frames, bits_per_frame, &bits);
     uint64_t claimed = overflow ? UINT64_MAX : ((uint64_t)bits + 7) / 8;
+    r->surplus = surplus_of(claimed, present);
     if (claimed > present) {
         /* present * 8 / bits_per_frame, in parts that cannot overflow */
         uint64_t per_frame = (uint64_t)bits_per_frame;
@@ -432,6 +445,7 @@ ecdc_status container_begin_chunks(struct container_reader *r, const struct cont
     bool overflow = __builtin_mul_overflow((uint64_t)whole, chunk_bytes(r, chunks, chunks->samples), &claimed);
     for (int64_t k = whole; k < n; k++) /* those that the signal's end cuts */
         overflow = overflow || __builtin_add_overflow(claimed, chunk_bytes(r, chunks, samples - k * chunks->stride), &claimed);
+    r->surplus = surplus_of(overflow ? UINT64_MAX : claimed, present);
     if (overflow || claimed > present)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: is cut off: %" PRId64 " chunks take %" PRIu64 " bytes, the file has %" PRIu64,
                          r->in.path, n, overflow ? UINT64_MAX : claimed, present);

@@ -46,6 +46,8 @@ const struct container_header *container_header_of(const struct container_reader
  * claim (ECDC_E_FORMAT: cut after N of M frames / N bytes too many). Before the first read; again to
  * begin anew. */
 ecdc_status container_begin(struct container_reader *r, int bits_per_code, int hop, ecdc_error *err);
+/* By how many bytes the file is longer than the header's claim, as the last call that began found it; below 0: shorter. */
+int64_t container_surplus(const struct container_reader *r);
 /* Up to max_frames frames, codes[frame * codebooks + codebook]; *n_read 0 at the end. */
 ecdc_status container_read(struct container_reader *r, int32_t *codes, size_t max_frames, size_t *n_read,
                            ecdc_error *err);

@@ -50,6 +50,27 @@ def test_info_of_codes(ecdc, sounds):
     assert ecdc("info", "c.wav", "--json").json["kind"] == "npy"
 
 
+@pytest.mark.parametrize("model, bandwidth, expected", [
+    ("default", "6", {"sample_rate": 24000, "frames": 94, "duration": 29999 / 24000, "bandwidth": 6, "partial": False, "surplus_bytes": 0}),
+    ("tiny24", "3", {"sample_rate": 24000, "frames": 94, "duration": 29999 / 24000, "bandwidth": 3, "partial": False, "surplus_bytes": 0}),
+    ("tiny48", "3", {"sample_rate": 48000, "chunks": 2, "duration": 59998 / 48000, "bandwidth": 3, "partial": False, "surplus_bytes": 0}),
+])
+def test_info_of_codes_whose_model_is_here(ecdc, sounds, model, bandwidth, expected):
+    if model != "default":
+        (ecdc.cwd / model).symlink_to(TINY.parent / model)
+    ecdc("encode", sounds["short.wav"], "-o", "c.ecdc", "-m", model, "-b", bandwidth)
+    r = ecdc("info", "c.ecdc", "--json")
+    assert r.stderr == "" and expected.items() <= r.json.items()
+    data = (ecdc.cwd / "c.ecdc").read_bytes()
+    for change, partial, surplus, says in ((data[:-40], True, 0, "c.ecdc: is cut off"), (data + b"123456", False, 6, "c.ecdc: 6 bytes too many")):
+        (ecdc.cwd / "c.ecdc").write_bytes(change)
+        r = ecdc("info", "c.ecdc", "--json", says=[says, "; ecdc decode refuses it"])
+        assert {**expected, "partial": partial, "surplus_bytes": surplus}.items() <= r.json.items()
+        ecdc.refuses("decode", "c.ecdc", "-o", "c.wav", says=says)
+        text = ecdc("info", "c.ecdc").text
+        assert f"bandwidth      {bandwidth} kbps\n" in text and "duration       1.249958 s\n" in text
+
+
 def test_info_of_models(ecdc):
     about = ecdc("info", "default", "--json").json
     assert about["kind"] == "model" and about["origin"] == "embedded"
@@ -71,13 +92,13 @@ def test_info_of_models(ecdc):
 def test_info_for_people(ecdc, sounds):
     assert ecdc("info", sounds["short.wav"]).text == (
         "kind           audio\n"
-        "sample_rate    24000\n"
+        "sample_rate    24000 Hz\n"
         "channels       1\n"
         "samples        29999\n"
-        "duration       1.2499583333333333\n"
+        "duration       1.249958 s\n"
         "n_trs          0\n"
-        "tr             1.5\n"
-        "audio_start    0\n"
+        "tr             1.5 s\n"
+        "audio_start    0 s\n"
         "partial        false\n"
         "track          0\n"
         "tracks         track 0 stream 0 codec pcm_s16le sample_rate 24000 channels 1 default false\n")
