@@ -134,6 +134,19 @@ static ecdc_status build(struct dataset_run *r, bool *good, ecdc_error *err) {
     return status;
 }
 
+/* A limit beyond what there is would else pass for one that was kept. */
+static ecdc_status note_limit(const struct dataset_run *r, ecdc_error *err) {
+    ecdc_status status = ECDC_OK;
+    for (int64_t i = 0; r->o->max_trs > 0 && status == ECDC_OK && i < r->info.n_subjects; i++) {
+        ecdc_study_subject subject;
+        status = ecdc_study_get_subject(r->study, i, &subject, err);
+        if (status == ECDC_OK && subject.n_trs < r->o->max_trs)
+            report_note(r->o, "%s: %" PRId64 " TR%s, fewer than --max-trs %" PRId64 ": all are taken", subject.scan, subject.n_trs,
+                        plural(subject.n_trs), r->o->max_trs);
+    }
+    return status;
+}
+
 /* One line per part, and whether the scans reach to the film's end. */
 struct findings {
     cJSON *parts, *steps;
@@ -207,6 +220,8 @@ static int run(const struct options *o) {
     struct dataset_run r = {.o = o};
     ecdc_error err;
     ecdc_status status = open_study(&r, &err);
+    if (status == ECDC_OK)
+        status = note_limit(&r, &err);
     if (status == ECDC_OK)
         status = (builds ? build : check)(&r, &good, &err);
     input_listener_end(&r.listener);
