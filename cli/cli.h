@@ -86,6 +86,8 @@ bool output_is_input(const struct options *o);
 int report_error(const ecdc_error *err);
 int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void report_note(const struct options *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A TR for people: "3/2" is "1.5", "2/3" stays what it is; returns text. */
+const char *tr_text(const char *fraction, char text[48]);
 const char *plural(int64_t n); /* "s", or nothing behind one */
 const char *size_text(uint64_t n_bytes, char text[24]); /* "0.5 MB", "32 kB", "7 bytes"; returns text */
 

@@ -46,3 +46,20 @@ const char *size_text(uint64_t n_bytes, char text[24]) {
         snprintf(text, 24, "%.0f byte%s", n, plural((int64_t)n_bytes));
     return text;
 }
+
+const char *tr_text(const char *fraction, char text[48]) {
+    long long num, den;
+    snprintf(text, 48, "%.47s", fraction);
+    if (sscanf(fraction, "%lld/%lld", &num, &den) != 2 || den < 1)
+        return text;
+    long long rest = den; /* decimals have no other factors */
+    while (rest % 10 == 0)
+        rest /= 10;
+    while (rest % 2 == 0)
+        rest /= 2;
+    while (rest % 5 == 0)
+        rest /= 5;
+    if (rest == 1)
+        snprintf(text, 48, "%.12g", (double)num / (double)den);
+    return text;
+}

@@ -42,11 +42,25 @@ static ecdc_status find_parameters(struct rows_in *in, const struct options *o, 
     return ecdc_tr_grid_init(&in->shape.grid, tr, in->info.frame_rate_hz, alignment, err);
 }
 
+/* More or fewer codebooks per row than asked for. */
+static ecdc_status fail_codebooks(const struct rows_in *in, const struct options *o, int layout, int64_t codebooks, ecdc_error *err) {
+    const char *remedy = "";
+    if (codebooks > in->shape.n_codebooks && layout != ECDC_LAYOUT_GIBLET)
+        remedy = "; for giblet's own arrays: --layout giblet";
+    else if (codebooks < in->shape.n_codebooks && o->codebooks)
+        remedy = "; --codebooks takes the first of those that are there";
+    else if (codebooks < in->shape.n_codebooks && o->bandwidth_given)
+        remedy = in->sidecar.found ? "; leave -b away: the description beside it knows the bandwidth" : "; leave -b away, or give a lower one";
+    return ecdc_fail(err, ECDC_E_FORMAT, "%s: %" PRId64 " codebook%s per row where %d %s expected%s", in->path, codebooks, plural(codebooks),
+                     in->shape.n_codebooks, in->shape.n_codebooks == 1 ? "is" : "are", remedy);
+}
+
 /* Holds the array's shape against the parameters. */
 static ecdc_status check_shape(struct rows_in *in, const struct options *o, int layout, ecdc_error *err) {
     const struct npy_shape *shape = npy_shape_of(in->npy);
     int64_t frames = in->shape.grid.frames_per_tr, codebooks;
-    const char *tr = o->tr_given || !in->sidecar.found ? o->tr : in->sidecar.tr;
+    char text[48];
+    const char *tr = o->tr_given || !in->sidecar.found ? o->tr : tr_text(in->sidecar.tr, text);
     if (shape->fortran_order)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: is in Fortran order; save it with numpy.ascontiguousarray", in->path);
     if (o->layout_given && (shape->n_dims == 2 || shape->n_dims == 3) && (shape->n_dims == 3) != (layout == ECDC_LAYOUT_CODES))
@@ -70,8 +84,7 @@ static ecdc_status check_shape(struct rows_in *in, const struct options *o, int 
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: %" PRId64 " codebooks per row, %s has 1 to %d", in->path, codebooks,
                          in->info.name, in->info.n_codebooks);
     if (codebooks < in->shape.n_codebooks || (codebooks > in->shape.n_codebooks && layout != ECDC_LAYOUT_GIBLET && !o->codebooks && !in->sidecar.found))
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: %" PRId64 " codebooks per row where %d are expected%s", in->path, codebooks,
-                         in->shape.n_codebooks, layout == ECDC_LAYOUT_GIBLET ? "" : "; for giblet's own arrays: --layout giblet");
+        return fail_codebooks(in, o, layout, codebooks, err);
     in->shape.row_codebooks = (int)codebooks;
     in->n_trs = shape->dims[0];
     return ECDC_OK;

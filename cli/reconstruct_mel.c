@@ -53,8 +53,9 @@ static ecdc_status check_shape(struct mel_in *in, const char *tr, ecdc_error *er
 
 static ecdc_status find_parameters(struct mel_in *in, const struct sidecar *s, ecdc_error *err) {
     const struct options *o = in->o;
-    const char *tr = o->tr_given || !s->found ? o->tr : s->tr;
+    const char *tr = o->tr_given || !s->found ? o->tr : s->tr; /* a fraction there */
     ecdc_alignment alignment = o->alignment_given || !s->found ? o->alignment : s->alignment;
+    char text[48];
     in->settings = s->found ? s->mel : ecdc_default_mel_settings();
     in->ref = s->found ? s->mel_ref : 1;
     in->total = s->found && s->partial ? ecdc_mel_frames(&in->settings, s->samples) : INT64_MAX;
@@ -62,7 +63,7 @@ static ecdc_status find_parameters(struct mel_in *in, const struct sidecar *s, e
     if (status == ECDC_OK)
         status = ecdc_mel_grid_init(&in->grid, &in->settings, tr, alignment, err);
     if (status == ECDC_OK)
-        status = check_shape(in, tr, err);
+        status = check_shape(in, tr_text(tr, text), err);
     return status;
 }
 

@@ -174,7 +174,7 @@ def test_links_to_nowhere_have_rows(ecdc, sounds, whole):
 
 
 @pytest.mark.parametrize("options, says", [
-    (("-b", "6"), "bandwidth is 3 there, 6 now"), (("--tr", "2"), 'tr is "3/2" there, "2/1" now'),
+    (("-b", "6"), "bandwidth is 3 there, 6 now"), (("--tr", "2"), 'tr is 1.5 there, 2 now'),
     (("--mode", "latent"), 'mode is "encodec" there, "latent" now'), (("-m", "default"), "model is"),
     (("--partial-input",), "partial_input is false there, true now"), (("encode",), 'task is "features" there, "encode" now'),
 ])

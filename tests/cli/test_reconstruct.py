@@ -212,6 +212,22 @@ def test_wrong_tr(ecdc, sounds):
                      says="rows of 112 numbers do not fit 113 frames")
 
 
+def test_a_tr_is_told_as_people_write_it(ecdc, sounds):
+    for tr, told in ("1.50", "1.5"), ("2/3", "2/3"), ("0.72", "0.72"):
+        features(ecdc, sounds["talk.wav"], "--tr", tr)
+        np.save(ecdc.cwd / "f.npy", np.zeros((3, 4, 7), int))
+        ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, says=f"frames per TR of {told} s (giblet)")
+
+
+def test_a_bandwidth_that_the_rows_have_not(ecdc, sounds):
+    features(ecdc, sounds["talk.wav"])
+    wrong = "f.npy: 4 codebooks per row where 8 are expected; "
+    ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, "-b", "6", says=[wrong, "leave -b away: the description beside it"])
+    ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, "--codebooks", "8", says=[wrong, "--codebooks takes the first"])
+    (ecdc.cwd / "f.json").unlink()
+    ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, "-b", "6", says=[wrong, "leave -b away, or give a lower one"])
+
+
 def save(ecdc, rows, order="C"):
     np.save(ecdc.cwd / "f.npy", np.asarray(rows, order=order))
 
