@@ -11,8 +11,8 @@ static ecdc_status check_mode(const struct options *o, const struct sidecar *s, 
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: latents are not decoded by this command; codes and mel spectrograms are",
                          path);
     if (s->found && floats != (s->mode == ECDC_MODE_MEL))
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: its description says --mode %s, but the array is %s", path, mode_name(s->mode),
-                         npy_dtype_name(dtype));
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: its description says --mode %s, but the array is %s%s", path, mode_name(s->mode),
+                         npy_dtype_name(dtype), floats ? "; codes are integers: numpy.save(PATH, codes.astype('int64'))" : "");
     if (o->as_giblet && !floats)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: --as-giblet is about mel spectrograms, this array is %s", path,
                          npy_dtype_name(dtype));

@@ -45,7 +45,10 @@ static ecdc_status find_parameters(struct rows_in *in, const struct options *o, 
 /* More or fewer codebooks per row than asked for. */
 static ecdc_status fail_codebooks(const struct rows_in *in, const struct options *o, int layout, int64_t codebooks, ecdc_error *err) {
     const char *remedy = "";
-    if (codebooks > in->shape.n_codebooks && layout != ECDC_LAYOUT_GIBLET)
+    const struct npy_shape *shape = npy_shape_of(in->npy);
+    if (shape->n_dims == 2 && codebooks == 1 && shape->dims[0] == in->shape.n_codebooks)
+        remedy = "; a single row of them has its axis of TRs, too: numpy.save(PATH, codes[None])";
+    else if (codebooks > in->shape.n_codebooks && layout != ECDC_LAYOUT_GIBLET)
         remedy = "; for giblet's own arrays: --layout giblet";
     else if (codebooks < in->shape.n_codebooks && o->codebooks)
         remedy = "; --codebooks takes the first of those that are there";
@@ -87,6 +90,9 @@ static ecdc_status check_shape(struct rows_in *in, const struct options *o, int 
         return fail_codebooks(in, o, layout, codebooks, err);
     in->shape.row_codebooks = (int)codebooks;
     in->n_trs = shape->dims[0];
+    if (!in->sidecar.found && !o->layout_given && shape->n_dims == 2 && codebooks == 1 && in->n_trs > 1 && in->n_trs <= in->info.n_codebooks)
+        report_note(o, "%s: taken for %" PRId64 " TRs of one codebook (--layout flat says so); one TR of %" PRId64 " codebooks has three "
+                    "axes: numpy.save(PATH, codes[None])", in->path, in->n_trs, in->n_trs);
     return ECDC_OK;
 }
 
