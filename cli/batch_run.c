@@ -85,10 +85,10 @@ static void say_failure(const struct crew *c, const struct batch_item *item) {
     if (c->terminal)
         fputs("\r\033[K", stderr);
     bool named = item->reason && strstr(item->reason, item->input);
-    fputs("ecdc: ", stderr);
+    char line[4200] = "";
     if (item->line)
-        fprintf(stderr, "%s: line %zu: ", c->b->o->arguments[0], item->line);
-    fprintf(stderr, "%s%s%s\n", named ? "" : item->input, named ? "" : ": ", item->reason ? item->reason : "failed");
+        snprintf(line, sizeof line, "%s: line %zu: ", c->b->o->arguments[0], item->line);
+    report_line("%s%s%s%s", line, named ? "" : item->input, named ? "" : ": ", item->reason ? item->reason : "failed");
 }
 
 /* With the lock held. */

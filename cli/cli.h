@@ -58,7 +58,8 @@ struct options {
 };
 
 struct command {
-    const char *name, *arguments, *summary;
+    const char *name, *arguments, *summary; /* one line each */
+    const char *details; /* more of it, for the command's own help; NULL: nothing */
     const char *options; /* names of the options it takes, separated by spaces */
     int min_arguments, max_arguments;
     bool many_bandwidths; /* takes several, separated by commas */
@@ -85,6 +86,7 @@ bool output_is_input(const struct options *o);
 /* Prints "ecdc: MESSAGE" to stderr; returns the status to exit with. */
 int report_error(const ecdc_error *err);
 int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void report_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void report_note(const struct options *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A TR for people: "3/2" is "1.5", "2/3" stays what it is; returns text. */
 const char *tr_text(const char *fraction, char text[48]);

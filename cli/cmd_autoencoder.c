@@ -301,8 +301,9 @@ static int run(const struct options *o) {
 const struct command command_autoencoder = {
     .name = "autoencoder",
     .arguments = "run MODEL.safetensors FEATURES.npy -o CODES.npy",
-    .summary = "run: codes per TR through an autoencoder that examples/train_code_autoencoder.py has trained; what comes back\n"
-               "has the shape of FEATURES.npy and, where it has one, its description, for ecdc reconstruct",
+    .summary = "codes per TR through a trained autoencoder",
+    .details = "run: through one that examples/train_code_autoencoder.py has trained; what comes back has the shape of\n"
+               "FEATURES.npy and, where it has one, its description, for ecdc reconstruct.",
     .options = "output format overwrite logits bottleneck force threads cpu json",
     .min_arguments = 1,
     .max_arguments = 3,

@@ -112,7 +112,11 @@ static int run(const struct options *o) {
 const struct command command_batch = {
     .name = "batch",
     .arguments = "LIST|DIR -o OUTDIR [features|encode]",
-    .summary = "features (or encode) for many files at once; the same command again goes on where it stopped",
+    .summary = "features (or encode) for many files; the same command again goes on where it stopped",
+    .details = "DIR: every file below it that is sound or a film by its name; the outputs have its folders. LIST: one path per\n"
+               "line, - is standard input; a tab and a name behind a path name the output. OUTDIR/ecdc-batch.tsv says what was\n"
+               "done, kept or failed, and why. An output is kept where it is newer than its input and OUTDIR/ecdc-batch.json\n"
+               "has the same settings; other settings are refused, -f makes all anew.",
     .options = FEATURES_OPTIONS " jobs shard",
     .min_arguments = 1,
     .max_arguments = 2,

@@ -160,8 +160,9 @@ static int run(const struct options *o) {
 const struct command command_compare = {
     .name = "compare",
     .arguments = "REFERENCE DEGRADED",
-    .summary = "STOI, ESTOI, signal-to-noise ratio, SI-SDR and log-spectral distance of two sounds\n"
-               "(mono, at REFERENCE's sampling rate, to the end of the shorter; distances at different rates do not compare)",
+    .summary = "STOI, ESTOI, signal-to-noise ratio, SI-SDR and log-spectral distance of two sounds",
+    .details = "Both are mixed to mono, DEGRADED is resampled to REFERENCE's rate, the longer one is cut. The log-spectral distance\n"
+               "depends on the rate: one at 44.1 kHz and one at 24 kHz (as ecdc report has it) do not compare.",
     .options = "track partial-input json",
     .min_arguments = 2,
     .max_arguments = 2,

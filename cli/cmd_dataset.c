@@ -233,10 +233,12 @@ static int run(const struct options *o) {
 const struct command command_dataset = {
     .name = "dataset",
     .arguments = "build DATA | check DATA",
-    .summary = "build: what MultimodalDataset reads, from a film and scans of those who saw it (DATA/sherlock_nii/\n"
-               "sherlock_movie_s*.nii.gz, or BIDS derivatives DATA/sub-*/func/*_bold.nii.gz): the film's features, the mask that\n"
-               "the subjects share, each one's series; goes on from where it was stopped. check: what is missing, stale, damaged\n"
-               "or out of step; exit status 0 where nothing is.",
+    .summary = "all that MultimodalDataset reads of a study, from its film and scans",
+    .details = "build: the film's features, the mask that the subjects share, each one's series; goes on from where it was\n"
+               "stopped. Scans are DATA/sherlock_nii/sherlock_movie_s*.nii.gz or BIDS derivatives,\n"
+               "DATA/sub-*/func/*_bold.nii.gz.\n"
+               "\n"
+               "check: what is missing, stale, damaged or out of step; exit status 0 where nothing is.",
     .options = "out film subjects scans model bandwidth codebooks tr max-trs mode hrf no-zscore threads precision cpu json",
     .min_arguments = 2,
     .max_arguments = 2,

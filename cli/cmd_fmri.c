@@ -143,9 +143,12 @@ static int run(const struct options *o) {
 const struct command command_fmri = {
     .name = "fmri",
     .arguments = "mask SCAN ... | extract SCAN | restore SERIES.npy",
-    .summary = "mask: the voxels that scans (.nii, .nii.gz) share, by giblet's rule. extract: their series, (n_trs, n_voxels)\n"
-               "as OUT.npy, with OUT_coordinates.npy and OUT.json beside it. restore: a series, or one map (n_voxels,), as NIfTI\n"
-               "in the space of the mask.",
+    .summary = "the voxels that scans share, their series, and back into NIfTI",
+    .details = "mask: the voxels that scans (.nii, .nii.gz) share, by giblet's rule.\n"
+               "\n"
+               "extract: their series, (n_trs, n_voxels) as OUT.npy, with OUT_coordinates.npy and OUT.json beside it.\n"
+               "\n"
+               "restore: a series, or one map (n_voxels,), as NIfTI in the space of the mask.",
     .options = "output overwrite mask zscore tr max-trs threads json",
     .min_arguments = 1,
     .max_arguments = 100000,

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/paths.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "cli.h"
 #include "input.h"
 #include "json_out.h"
@@ -32,18 +33,21 @@ static const char *unit_of(const char *name) {
     return "";
 }
 
-/* A value for people: a string without its quotes, a number with the digits that they read. False: no memory, or the value is
- * spoilt (json_put.h). */
+/* A value for people: a string without its quotes, and without what its author would tell their terminal to do; a number with the
+ * digits that they read. False: no memory, or the value is spoilt (json_put.h). */
 static bool print_value(const cJSON *value) {
-    const char *plain = cJSON_GetStringValue(value);
     if (cJSON_IsRaw(value) && strpbrk(value->valuestring, ".e")) { /* json_put_number's */
         printf("%.7g", strtod(value->valuestring, NULL));
         return true;
     }
-    char *text = plain ? NULL : cJSON_PrintUnformatted(value);
-    bool printed = plain || text;
-    fputs(plain ? plain : text ? text : "", stdout);
-    cJSON_free(text);
+    const char *string = cJSON_GetStringValue(value);
+    char *text = string ? ecdc_strdup(string) : cJSON_PrintUnformatted(value);
+    if (text) {
+        text_make_plain(text);
+        fputs(text, stdout);
+    }
+    bool printed = text != NULL;
+    free(text); /* cJSON's memory comes from malloc, too */
     return printed;
 }
 
@@ -277,7 +281,7 @@ static ecdc_status describe(const struct options *o, cJSON *json, ecdc_error *er
     if (path_ends_with(path, ".nii") || path_ends_with(path, ".nii.gz"))
         return describe_nifti(o, json, err);
     unsigned char magic[6] = {0};
-    FILE *f = fopen(path, "rb");
+    FILE *f = exists && S_ISREG(s.st_mode) ? fopen(path, "rb") : NULL; /* what is read of a pipe is gone */
     if (f) {
         if (fread(magic, 1, sizeof magic, f) == 0)
             magic[0] = 0; /* empty: the reader says so */

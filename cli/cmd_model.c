@@ -149,10 +149,14 @@ static int run(const struct options *o) {
 const struct command command_model = {
     .name = "model",
     .arguments = "list | path MODEL | fetch NAME | convert MODEL DIR | verify MODEL",
-    .summary = "list: models that are here. fetch: one from the Hugging Face hub. convert: any of them as config.json +\n"
-               "model.safetensors (for transformers) or + checkpoint.th (for facebookresearch/encodec). verify: compares codes\n"
-               "and sound with transformers on the same weights. --format, --dtype and -f are convert's; --python, --audio,\n"
-               "--threads and --cpu are verify's.",
+    .summary = "models: what is here, fetched from the hub, converted, verified",
+    .details = "list: models that are here. path: where one is. fetch: one from the Hugging Face hub.\n"
+               "\n"
+               "convert: any of them as config.json + model.safetensors (for transformers) or + checkpoint.th (for\n"
+               "facebookresearch/encodec); --format, --dtype and -f are for it.\n"
+               "\n"
+               "verify: compares codes and sound with transformers on the same weights; --python, --audio, --threads and --cpu\n"
+               "are for it.",
     .options = "format overwrite dtype python audio threads cpu json",
     .min_arguments = 1,
     .max_arguments = 3,

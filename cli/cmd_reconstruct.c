@@ -45,8 +45,8 @@ static int run(const struct options *o) {
 const struct command command_reconstruct = {
     .name = "reconstruct",
     .arguments = "FEATURES.npy -o OUT.wav",
-    .summary = "features -> sound, integers as codes, floats as a mel spectrogram; parameters from\n"
-               "FEATURES.json where it is there, else from flags",
+    .summary = "features -> sound: integers as codes, floats as a mel spectrogram",
+    .details = "What they are is read from FEATURES.json where it is there, else from flags.",
     .options = "output format overwrite model force bandwidth codebooks tr layout alignment as-giblet float rescale threads "
                "precision cpu json",
     .min_arguments = 1,

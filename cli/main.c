@@ -18,15 +18,8 @@ static void print_help(FILE *to) {
           "\n"
           "EnCodec codes of films and recordings on the fMRI time grid, and back into sound.\n"
           "\n", to);
-    for (size_t i = 0; i < N_COMMANDS; i++) {
-        fprintf(to, "  %-12s ", commands[i]->name);
-        for (const char *c = commands[i]->summary; *c; c++) {
-            fputc(*c, to);
-            if (*c == '\n')
-                fprintf(to, "%-15s", "");
-        }
-        fputc('\n', to);
-    }
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        fprintf(to, "  %-12s  %s\n", commands[i]->name, commands[i]->summary);
     fputs("\n"
           "  ecdc COMMAND --help     options of a command\n"
           "  ecdc --version          version and kernels in use\n", to);

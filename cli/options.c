@@ -103,8 +103,12 @@ static bool takes(const struct command *command, const char *option) {
     return in_list(option, command->options) || !strcmp(option, "quiet") || !strcmp(option, "help");
 }
 
+enum { COLUMN = 30 }; /* where the text begins, two spaces behind the longest option */
+
 static void print_help(const struct command *command) {
     printf("usage: ecdc %s [OPTION ...] %s\n\n%s\n\n", command->name, command->arguments, command->summary);
+    if (command->details)
+        printf("%s\n\n", command->details);
     for (size_t i = 0; i < N_ROWS; i++) {
         const struct option_row *row = &rows[i];
         if (!takes(command, row->name))
@@ -113,11 +117,11 @@ static void print_help(const struct command *command) {
         if (row->key < FIRST_LONG)
             snprintf(letter, sizeof letter, "-%c, ", row->key);
         snprintf(left, sizeof left, "  %s--%s%s%s", letter, row->name, row->value ? " " : "", row->value ? row->value : "");
-        printf("%-28s", left);
+        printf("%-*s", COLUMN, left);
         for (const char *s = row->help; *s; s++) {
             putchar(*s);
             if (*s == '\n')
-                printf("%-28s", "");
+                printf("%*s", COLUMN, "");
         }
         putchar('\n');
     }

@@ -46,7 +46,7 @@ def main(argv=None):
         return done.stdout
 
     step("A film, and the scans of two people who see it")
-    study = make_study(out / "study", n_subjects=2, n_trs=args.trs)
+    study = make_study(out / "synthetic-study", n_subjects=2, n_trs=args.trs, overwrite=True)
 
     step("Codes on the grid of the scans")
     ecdc("features", study.film, "-o", out / "features.npy", "-f")

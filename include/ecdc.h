@@ -43,6 +43,9 @@
  *   NULL. Arrays belong to the caller throughout: nothing is kept after a call returns.
  * - Threads. An ecdc_model is immutable and may be used by any number of threads at once. Every other handle may
  *   be used by one thread at a time. The library keeps no global state, prints nothing and never exits.
+ * - FFmpeg's log. The libraries that read media have their own opinion of a damaged file, and a log level that belongs to the whole
+ *   process: FFmpeg's default is standard error. It is the program's to change, av_log_set_level(AV_LOG_QUIET) of libavutil, as the
+ *   command does (and the Python package where the level is the default); what matters comes through `err` in any case.
  * - Units. Samples are float32 in -1 ... 1 (full scale); n_samples counts them per channel, and where a model has two channels
  *   they are interleaved, samples[i * channels + channel]. Time is in seconds (_s), rates in hertz (_hz), bandwidths
  *   in kilobits per second (_kbps). Codes are int32 in 0 ... codebook_size - 1.

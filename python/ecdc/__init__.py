@@ -3,6 +3,9 @@
 `AudioProcessor` turns films and recordings into features per TR; `Model`, `Encoder` and `Decoder` are the codec itself;
 `ecdc.metrics` measures what came back, `report` shows it; `ecdc.fmri` reads and writes scans, `MultimodalDataset` puts them beside the
 film's features. ``import ecdc.giblet`` lets programs written for giblet-responses find it all there.
+
+Importing the package turns off FFmpeg's log, which would write on standard error, unless the program has set a level of its own:
+errors are exceptions.
 """
 
 from . import fmri, hub, metrics

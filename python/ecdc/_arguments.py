@@ -31,6 +31,13 @@ def integer(name: str, value: Any, minimum: int, maximum: int | None = None, why
     return number
 
 
+def kbps(name: str, value: Any) -> float:
+    """A bandwidth; whether a model has it is the library's to say."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}, allowed is a number of kbps such as 3.0")
+    return float(value)
+
+
 def seconds(name: str, value: Any) -> str:
     """A positive time as the text that the library takes exactly: 0.72 is 18/25, not the double next to it."""
     if isinstance(value, fractions.Fraction) and value > 0:
@@ -78,8 +85,27 @@ def codes(name: str, value: Any) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
-def input_path(path: Any) -> bytes:
+def path(name: str, value: Any) -> bytes:
+    """A path, or a name that may be one, as the library takes it."""
+    if not isinstance(value, (str, bytes, os.PathLike)):
+        raise TypeError(f"{name} is {value!r}, allowed are str, bytes and os.PathLike")
+    encoded = os.fsencode(value)
+    if b"\0" in encoded:
+        raise ValueError(f"{name} is {value!r}, which holds a null character: no file has such a name")
+    return encoded
+
+
+def input_path(value: Any, name: str = "path") -> bytes:
     """The path of a file that must be there."""
-    encoded = os.fsencode(path)
-    os.stat(encoded)  # FileNotFoundError, with its name
+    encoded = path(name, value)
+    os.stat(os.fsdecode(encoded))  # FileNotFoundError, with its name
+    return encoded
+
+
+def output_path(name: str, value: Any, *endings: str) -> bytes:
+    """The path of a file that may be made: its name says what will be in it. A device or a pipe has the name that it has."""
+    encoded = path(name, value)
+    text = os.fsdecode(encoded)
+    if not text.lower().endswith(endings) and (os.path.isfile(text) or not os.path.exists(text)):
+        raise ValueError(f"{name} is {text!r}, allowed are names that end in {' or '.join(endings)}")
     return encoded

@@ -5,6 +5,7 @@ Structs and prototypes repeat ``include/ecdc.h``; ``tests/python/test_header.py`
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import re
@@ -25,6 +26,7 @@ PART_FRESH, PART_MISSING, PART_STALE, PART_DAMAGED = range(4)
 BUILD_FILM, BUILD_SCANS = 1, 2
 NIFTI_TYPES = {"uint8": 2, "int16": 4, "float32": 16, "float64": 64}  # ecdc_nifti_type, those that are written
 REPORT_FORMATS = {".html": 0, ".png": 1}  # ecdc_report_format, by the name's ending
+AV_LOG_QUIET, AV_LOG_INFO = -8, 32  # libavutil/log.h
 HRFS = {"none": 0, "causal": 1, "giblet": 2, "giblet-doc": 3}  # ecdc_hrf
 
 STOP_FUNCTION = ctypes.CFUNCTYPE(c_int, c_void_p)
@@ -352,7 +354,16 @@ def _load() -> ctypes.CDLL:
     for name, result, arguments in prototypes():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
+    _quieten_ffmpeg(library)
     return library
+
+
+def _quieten_ffmpeg(library: ctypes.CDLL) -> None:
+    """FFmpeg says on standard error what it thinks of a damaged file; here that is an exception's. The level is the process's: one
+    that the program has set before stays, and it may set another one afterwards."""
+    with contextlib.suppress(AttributeError):  # a library that FFmpeg is part of does not show its functions
+        if library.av_log_get_level() == AV_LOG_INFO:  # FFmpeg's default
+            library.av_log_set_level(AV_LOG_QUIET)
 
 
 lib = _load()
@@ -375,13 +386,29 @@ class EcdcError(ValueError):
         self.status = status
 
 
+# Where the library's messages name options of the command, and what these are called here.
+_WORDS = ((re.compile(r"overwriting was not asked for"), "overwrite=True overwrites it"),
+          (re.compile(r"; (--partial-input takes what comes before|--partial keeps it)"), ""),  # a study has neither; Reader says its own
+          (re.compile(r"use -m default"), "use model='default'"),
+          (re.compile(r"\(--tr\)"), "(tr)"),
+          (re.compile(r"--(film|scans) "), r"\1="),
+          (re.compile(r"--codebooks (?=\d)"), "n_codebooks="))
+
+
+def _message_of(error: Error) -> str:
+    text = error.message.decode("utf-8", "replace")
+    for option, argument in _WORDS:
+        text = option.sub(argument, text)
+    return text
+
+
 def call(function: Callable[..., int], *arguments: Any) -> None:
     """Calls a function that ends in `ecdc_error *err`; its failure becomes an exception."""
     error = Error()
     status = function(*arguments, byref(error))
     if status == OK:
         return
-    message = error.message.decode("utf-8", "replace")
+    message = _message_of(error)
     if status == E_MEMORY:
         raise MemoryError(message)
     if status == E_IO:

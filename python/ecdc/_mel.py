@@ -104,8 +104,9 @@ class MelRows:
 
     # ------------------------------------------------------------------------------------------------- the way back --
 
-    def fit(self, features: np.ndarray, grid: MelGrid) -> np.ndarray:
-        """Features as (n_trs, n_mels, width), or (n_trs, n_mels, 1) where they are one spectrum per TR."""
+    def fit(self, features: np.ndarray, grid: MelGrid, rather: str) -> np.ndarray:
+        """Features as (n_trs, n_mels, width), or (n_trs, n_mels, 1) where they are one spectrum per TR. `rather`: what is to be said of a
+        shape that does not fit."""
         n_mels, width = self.settings.n_mels, grid.width
         if features.shape[1:] == (n_mels, width):
             rows = features
@@ -113,7 +114,7 @@ class MelRows:
             rows = features.reshape(len(features), n_mels, -1)
         else:
             raise ValueError(f"features holds {features.dtype} and has the shape {features.shape}; a mel spectrogram at a TR of "
-                             f"{grid.samples.tr_s:g} s has (n_trs, {n_mels}, {width}), (n_trs, {n_mels * width}) or (n_trs, {n_mels})")
+                             f"{grid.samples.tr_s:g} s has (n_trs, {n_mels}, {width}), (n_trs, {n_mels * width}) or (n_trs, {n_mels}){rather}")
         if len(features) == 0:
             raise ValueError(f"features has the shape {features.shape}: no TR, no sound")
         if not (rows <= LOUDEST_DB).all() or np.isinf(rows).any():

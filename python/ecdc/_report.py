@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import numbers
 import os
+import warnings
 from typing import Any, Iterable, Union
 
 from . import _arguments
 from ._interrupt import stoppable
-from ._library import (ALIGNMENTS, MAX_BANDWIDTHS, REPORT_FORMATS, ReportResult, byref, c_double, call, lib)
+from ._library import ALIGNMENTS, MAX_BANDWIDTHS, REPORT_FORMATS, EcdcError, ReportResult, byref, c_double, call, lib
+from ._reader import with_remedy
 from .model import Model
 
 
 def report(input: Union[str, "os.PathLike[str]"], output: Union[str, "os.PathLike[str]"], *,
            bandwidth: Union[float, Iterable[float]] = 3.0, model: Union[Model, str, "os.PathLike[str]"] = "default",
            tr: float = 1.5, alignment: str = "giblet", track: int | None = None, title: str | None = None,
-           overwrite: bool = False, threads: int | None = None) -> dict[str, Any]:
+           overwrite: bool = False, threads: int | None = None, partial_input: bool = False) -> dict[str, Any]:
     """Writes a report of a sound: what is there, and what its codes keep of it.
 
     Parameters
@@ -41,6 +43,8 @@ def report(input: Union[str, "os.PathLike[str]"], output: Union[str, "os.PathLik
         Whether to replace an output that is there; else that is an EcdcError.
     threads : int, optional
         Default: one per processor. Results do not depend on it.
+    partial_input : bool
+        Where the input is damaged or breaks off: report what comes before, with a UserWarning; else that is an EcdcError.
 
     Returns
     -------
@@ -53,7 +57,8 @@ def report(input: Union[str, "os.PathLike[str]"], output: Union[str, "os.PathLik
     EcdcError, OSError
         The input is no sound or damaged; the output cannot be written; the model has chunks.
     """
-    ending = os.path.splitext(os.fsdecode(output))[1].lower()
+    encoded_output = _arguments.path("output", output)
+    ending = os.path.splitext(os.fsdecode(encoded_output))[1].lower()
     _arguments.choice("the ending of output", ending, REPORT_FORMATS)
     bandwidths = _bandwidths(bandwidth)
     settings = lib.ecdc_default_report_settings()
@@ -68,10 +73,16 @@ def report(input: Union[str, "os.PathLike[str]"], output: Union[str, "os.PathLik
     if track is not None:
         settings.input.choose_track, settings.input.track = 1, _arguments.integer("track", track, 0, 2**31 - 1)
     opened = model if isinstance(model, Model) else Model(model)
+    settings.input.partial_input = bool(partial_input)
     result = ReportResult()
-    with stoppable(settings.input):
-        call(lib.ecdc_report, opened._open().pointer, _arguments.input_path(input), os.fsencode(output), byref(settings),
-             byref(result))
+    try:
+        with stoppable(settings.input):
+            call(lib.ecdc_report, opened._open().pointer, _arguments.input_path(input, "input"), encoded_output, byref(settings),
+                 byref(result))
+    except EcdcError as e:
+        raise with_remedy(e) from None
+    if result.broken_off:
+        warnings.warn(f"{result.broken_off.decode('utf-8', 'replace')}; what comes before is used", UserWarning, stacklevel=2)
     return _described(result)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any, Iterator
 
 import numpy as np
@@ -17,13 +18,13 @@ PathOrArray = Any  # str, os.PathLike, or (array, rate in Hz)
 class Sound:
     """Blocks of a sound at a rate, mono float32, and at the end what is to be said of it."""
 
-    def __init__(self, source: PathOrArray, rate: int) -> None:
+    def __init__(self, source: PathOrArray, rate: int, partial_input: bool = False) -> None:
         self.name = "audio_source"
         self._reader: Reader | None = None
         self._origin: dict[str, Any] = {}
         if isinstance(source, (str, bytes, os.PathLike)):
             self.name = os.fsdecode(source)
-            self._reader = Reader(source, rate)
+            self._reader = Reader(source, rate, partial_input)
             status = os.stat(source)
             self._origin = {"path": self.name, "size": status.st_size, "mtime": int(status.st_mtime)}
         elif isinstance(source, tuple) and len(source) == 2:
@@ -41,11 +42,17 @@ class Sound:
             for i in range(0, len(self._samples), BLOCK):
                 yield self._samples[i:i + BLOCK]
 
+    def warn_of_break(self, stacklevel: int) -> None:
+        """Says how the file broke off, if it did, to who called the caller."""
+        if self._reader is not None and self._reader.broken_off:
+            warnings.warn(f"{self._reader.broken_off}; what comes before is used", UserWarning, stacklevel=stacklevel + 1)
+
     def description(self) -> dict[str, Any]:
         """As in the OUT.json of the command."""
         if self._reader is None:
             return self._origin
-        info = self._reader.info
-        return {**self._origin, "track": info.track, "partial": False, "audio_start": info.audio_start_s,
+        info, broken_off = self._reader.info, self._reader.broken_off
+        return {**self._origin, "track": info.track, "partial": broken_off is not None,
+                **({"broken_off": broken_off} if broken_off else {}), "audio_start": info.audio_start_s,
                 "gaps": {"count": info.n_gaps, "seconds": info.gap_s},
                 "overlaps": {"count": info.n_overlaps, "seconds": info.overlap_s}}

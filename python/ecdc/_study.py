@@ -28,7 +28,8 @@ class Study:
                  mode: str, bandwidth: float, n_codebooks: int | None, hrf: str, zscore: bool, threads: int | None,
                  model: Model | None) -> None:
         settings = lib.ecdc_default_study_settings()
-        settings.cache, settings.film = (None if path is None else os.fsencode(path) for path in (cache, film))
+        settings.cache = None if cache is None else _arguments.path("cache_dir", cache)
+        settings.film = None if film is None else _arguments.path("film", film)
         settings.subjects, settings.scans = subjects.encode(), None if scans is None else scans.encode()
         settings.tr, settings.max_trs = _arguments.seconds("tr", tr).encode(), max_trs or 0
         settings.mode, settings.bandwidth_kbps, settings.n_codebooks = MODES[mode], bandwidth, n_codebooks or 0
@@ -41,7 +42,7 @@ class Study:
         if sys.stderr.isatty():
             settings.listener.progress = progress
         handle = None if model is None else model._open()
-        self._handle = new(lib.ecdc_study_open, lib.ecdc_study_close, os.fsencode(data_dir), byref(settings),
+        self._handle = new(lib.ecdc_study_open, lib.ecdc_study_close, _arguments.path("data_dir", data_dir), byref(settings),
                            handle.pointer if handle else None, keeps=(note, progress, stop, handle))
         info = StudyInfo()
         lib.ecdc_study_get_info(self._handle.pointer, byref(info))

@@ -187,7 +187,7 @@ class AudioProcessor:
         return self._rows.n_codebooks if self.encodec_model else 0
 
     def audio_to_features(self, audio_source: PathOrArray, max_trs: int | None = None, from_video: bool = True,
-                          tr_length: float | None = None) -> tuple[np.ndarray, pd.DataFrame]:
+                          tr_length: float | None = None, *, partial_input: bool = False) -> tuple[np.ndarray, pd.DataFrame]:
         """Turns a sound into one row of codes per TR.
 
         Parameters
@@ -201,6 +201,9 @@ class AudioProcessor:
             For giblet's sake: FFmpeg sees for itself what a file is.
         tr_length : float, optional
             Repetition time in seconds for this sound, instead of `tr`.
+        partial_input : bool
+            Where a file is damaged or breaks off: use what comes before, with a UserWarning, and say so in
+            ``metadata.attrs["input"]``; else that is an EcdcError.
 
         Returns
         -------
@@ -220,16 +223,17 @@ class AudioProcessor:
             max_trs = _arguments.integer("max_trs", max_trs, 1)
         name, tr = ("tr", self.tr) if tr_length is None or self.mode == "mel" else ("tr_length", tr_length)
         if self.mode == "mel":
-            return self._mel_features(audio_source, max_trs)
+            return self._mel_features(audio_source, max_trs, partial_input)
         model, rows = self._rows.model, self._rows
         shape = rows.shape(name, tr)
-        sound = Sound(audio_source, model.sampling_rate)
+        sound = Sound(audio_source, model.sampling_rate, partial_input)
         latent = self.mode == "latent"
 
         def finish(row: np.ndarray, info: RowInfo) -> np.ndarray:
             return rows.latent(row, info, shape, self.per_frame) if latent else row.astype(self.dtype, copy=False)
 
         features, infos, n_samples = rows.make(sound, shape, max_trs, finish)
+        sound.warn_of_break(stacklevel=2)
         features = convolve(self.hrf, shape.grid.tr_s, features, 0.0, model.codebook_size - 1)
         description = rows.description(shape)
         if latent:
@@ -240,14 +244,15 @@ class AudioProcessor:
                                    "dtype": "float32" if latent else self.dtype})
         return features if latent else rows.arrange(features), metadata
 
-    def _mel_features(self, audio_source: PathOrArray, max_trs: int | None) -> tuple[np.ndarray, pd.DataFrame]:
+    def _mel_features(self, audio_source: PathOrArray, max_trs: int | None, partial_input: bool) -> tuple[np.ndarray, pd.DataFrame]:
         mel = self._mel_rows()
         if mel.n_empty:
             _warn_once(f"{mel.n_empty} of {self.n_mels} mel filters lie between two bins of the spectrum and stay empty, as in librosa",
                        stacklevel=4)
         grid = mel.grid("tr", self.tr)
-        sound = Sound(audio_source, self.sample_rate)
+        sound = Sound(audio_source, self.sample_rate, partial_input)
         rows, infos, n_samples, ref = mel.make(sound, grid, max_trs)
+        sound.warn_of_break(stacklevel=3)
         rows = convolve(self.hrf, grid.samples.tr_s, rows, FLOOR_DB, 0)
         return rows, self._metadata(infos, 0, sound, n_samples, self.sample_rate,
                                     {**mel.description(grid, ref), "dtype": "float32"})
@@ -275,8 +280,9 @@ class AudioProcessor:
         ----------
         features : integer array
             (n_trs, codebooks, frames per TR) or (n_trs, codebooks * frames per TR). Of giblet's layout only the codebooks that
-            exist at the bandwidth are decoded.
+            exist at the bandwidth are decoded. One row alone is ``features[i][None]``.
         output_path : path
+            A name that ends in ``.wav``; or a device or a pipe, which is written to.
         n_codebooks, frames_per_tr : int, optional
             Of a row. They are told by the shape and the processor; given ones must agree.
         metadata : pandas.DataFrame or mapping, optional
@@ -288,7 +294,10 @@ class AudioProcessor:
         ValueError
             The features do not fit; a code is out of range; they were made with another model.
         """
+        _arguments.output_path("output_path", output_path, ".wav")
         features = np.asarray(features)
+        if metadata is not None:
+            _check_mode(features, _attributes(metadata).get("mode"))
         if features.dtype.kind == "f":
             rate, blocks = self._mel_sound(features, metadata)
         elif features.dtype.kind in "iu":
@@ -315,6 +324,11 @@ class AudioProcessor:
         shape = rows.fit(features, rows.shape("tr", tr), n_codebooks, frames_per_tr)
         if len(features) == 0:
             raise ValueError(f"features has the shape {features.shape}: no TR, no sound")
+        in_all = None if metadata is None else _attributes(metadata).get("n_trs")
+        if (features.ndim == 2 and shape.row_codebooks == 1 and n_codebooks is None and rows.layout == "codes"
+                and len(features) == rows.n_codebooks > 1 and in_all != len(features)):
+            warnings.warn(f"features of the shape {features.shape} is taken for {len(features)} TRs of one codebook, which n_codebooks=1 "
+                          f"confirms; one TR of {len(features)} codebooks is features[None]", UserWarning, stacklevel=3)
         blocks = rows.sound(features, shape, -1 if samples < 0 else rows.model.frames(samples))
         return rows.model.sampling_rate, blocks if samples < 0 else _cut(blocks, samples)
 
@@ -323,7 +337,18 @@ class AudioProcessor:
         if metadata is not None:
             mel, tr, ref = _described_mel(_attributes(metadata))
         grid = mel.grid("tr", tr)
-        return mel.settings.sampling_rate_hz, mel.sound(mel.fit(features, grid), grid, ref)
+        return mel.settings.sampling_rate_hz, mel.sound(mel.fit(features, grid, self._rather(features, tr)), grid, ref)
+
+    def _rather(self, features: np.ndarray, tr: Any) -> str:
+        """What floats are whose shape is that of codes or of latents."""
+        frame_rate, dimension = (self.encodec_model.frame_rate, self.encodec_model.dimension) if self.encodec_model else (75, 128)
+        width = _arguments.tr_grid("tr", tr, frame_rate, self.alignment).frames_per_tr
+        if features.shape[1:] in ((dimension,), (dimension, width)):
+            return f"; this is the shape of latents ({dimension} numbers per vector), which are not decoded"
+        like_codes = features.shape[2:] == (width,) or (features.ndim == 2 and features.shape[1] % width == 0)
+        if like_codes and features.size and (features == np.rint(features)).all():
+            return "; codes, which can have this shape, are integers: features.astype('int64')"
+        return ""
 
     def _described(self, description: Mapping[str, Any]) -> tuple[CodeRows, Any, int]:
         """(rows, tr, samples; -1: as the rows tell) of features with this description."""
@@ -338,12 +363,14 @@ class AudioProcessor:
         samples = int(description["samples"]) if description.get("partial") else -1
         return CodeRows(self.encodec_model, threads=self.threads, precision=self.precision, **parameters), tr, samples
 
-    def get_audio_info(self, audio_source: PathOrArray) -> dict[str, Any]:
+    def get_audio_info(self, audio_source: PathOrArray, *, partial_input: bool = False) -> dict[str, Any]:
         """Facts of a sound: sample_rate (this processor's, as in giblet), duration in seconds, samples (at that rate), n_trs.
 
-        All of the sound is read: containers claim lengths that are not true.
+        All of the sound is read: containers claim lengths that are not true. `partial_input` as for `audio_to_features`.
         """
-        samples = sum(len(block) for block in Sound(audio_source, self.sample_rate).blocks())
+        sound = Sound(audio_source, self.sample_rate, partial_input)
+        samples = sum(len(block) for block in sound.blocks())
+        sound.warn_of_break(stacklevel=2)
         grid = _arguments.tr_grid("tr", self.tr, self.sample_rate, self.alignment)
         return {"sample_rate": self.sample_rate, "duration": samples / self.sample_rate, "samples": samples,
                 "n_trs": lib.ecdc_tr_grid_count(byref(grid), samples, self.sample_rate, 0)}
@@ -358,6 +385,17 @@ def _cut(blocks: Iterator[np.ndarray], n_samples: int) -> Iterator[np.ndarray]:
     for block in blocks:
         yield block[:n_samples]
         n_samples -= min(len(block), n_samples)
+
+
+def _check_mode(features: np.ndarray, mode: Any) -> None:
+    """Whether the numbers can be what their description says; None: it says nothing."""
+    if mode == "latent":
+        raise ValueError("metadata describes latents, which are not decoded; allowed are codes and mel spectrograms")
+    if mode == "encodec" and features.dtype.kind == "f":
+        raise ValueError(f"features holds {features.dtype}, but metadata describes codes, which are integers: features.astype('int64') where "
+                         "they are whole numbers")
+    if mode == "mel" and features.dtype.kind in "iu":
+        raise ValueError(f"features holds {features.dtype}, but metadata describes a mel spectrogram, which is floating-point numbers")
 
 
 def _described_mel(description: Mapping[str, Any]) -> tuple[MelRows, Fraction, float]:

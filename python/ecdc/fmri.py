@@ -21,6 +21,9 @@ from ._library import (NIFTI_TYPES, Extraction, Handle, MaskVote, NiftiInfo, Nif
 __all__ = ["ExtractionReport", "Mask", "Scan", "Vote", "extract", "info", "load_mask", "read", "restore", "save", "shared_mask"]
 
 
+ENDINGS = (".nii", ".nii.gz")
+
+
 class Scan(NamedTuple):
     """What a NIfTI file is, from its header alone."""
 
@@ -130,11 +133,16 @@ class Mask:
         return coordinates
 
     def save(self, path: Any, *, overwrite: bool = False) -> None:
-        """Writes it as NIfTI of uint8."""
-        call(lib.ecdc_mask_save, self._handle.pointer, os.fsencode(path), int(overwrite))
+        """Writes it as NIfTI of uint8: a name that ends in ``.nii`` or ``.nii.gz``."""
+        call(lib.ecdc_mask_save, self._handle.pointer, _arguments.output_path("path", path, *ENDINGS), int(overwrite))
 
     def __repr__(self) -> str:
         return f"<ecdc.fmri.Mask: {self.n_voxels} voxels of {self.shape}>"
+
+
+def _check_mask(mask: Any) -> None:
+    if not isinstance(mask, Mask):
+        raise ValueError(f"mask is {mask!r}, allowed is a Mask: load_mask(path) reads one from a file, shared_mask(paths) finds one in scans")
 
 
 def _open(path: Any) -> Handle:
@@ -222,6 +230,7 @@ def extract(path: Any, mask: Mask, *, zscore: bool = False, n_trs: int | None = 
     float32 array (n_trs, n_voxels)
         Column v is voxel ``mask.coordinates[v]``. Where a number is not finite, the mean of its voxel stands for it.
     """
+    _check_mask(mask)
     handle = _open(path)
     settings = lib.ecdc_default_scan_settings()
     settings.zscore = bool(zscore)
@@ -249,7 +258,7 @@ def _writer(path: Any, space: NiftiSpace, n_trs: int, tr: float | None, dtype: s
     settings.type = NIFTI_TYPES[_arguments.choice("dtype", dtype, NIFTI_TYPES)]
     settings.overwrite = int(overwrite)
     settings.level = level
-    return new(lib.ecdc_nifti_writer_new, lib.ecdc_nifti_writer_free, os.fsencode(path), byref(settings))
+    return new(lib.ecdc_nifti_writer_new, lib.ecdc_nifti_writer_free, _arguments.output_path("path", path, *ENDINGS), byref(settings))
 
 
 def restore(series: Any, mask: Mask, path: Any, *, tr: float | None = None, overwrite: bool = False) -> None:
@@ -257,9 +266,12 @@ def restore(series: Any, mask: Mask, path: Any, *, tr: float | None = None, over
 
     Parameters
     ----------
+    path : path
+        A name that ends in ``.nii`` or ``.nii.gz``.
     tr : float
         Repetition time in seconds, for a series.
     """
+    _check_mask(mask)
     rows = np.ascontiguousarray(series, np.float32)
     if rows.ndim not in (1, 2) or rows.shape[-1] != mask.n_voxels:
         raise ValueError(f"series has the shape {rows.shape}, allowed are (n_trs, {mask.n_voxels}) and ({mask.n_voxels},)")
@@ -279,6 +291,8 @@ def save(array: Any, affine: Any, path: Any, *, tr: float | None = None, dtype: 
     ----------
     affine : float array (4, 4)
         Voxel indices to places in mm.
+    path : path
+        A name that ends in ``.nii`` or ``.nii.gz``.
     tr : float
         Repetition time in seconds, for a series.
     dtype : str

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import Any
 
+from . import _arguments
 from ._interrupt import stoppable
 from ._library import ANNOUNCE_FUNCTION, PROGRESS_FUNCTION, byref, call, lib
 
@@ -40,7 +41,7 @@ def fetch(name: str = "facebook/encodec_24khz", *, quiet: bool = False) -> None:
         if sys.stderr.isatty():
             settings.progress = progress
     with stoppable(settings):
-        call(lib.ecdc_hub_fetch, os.fsencode(name), byref(settings))
+        call(lib.ecdc_hub_fetch, _arguments.path("name", name), byref(settings))
 
 
 def _announce(_: Any, plan: Any) -> None:

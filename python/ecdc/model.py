@@ -9,7 +9,8 @@ from typing import Any, Union
 import numpy as np
 
 from . import _arguments
-from ._library import MAX_BANDWIDTHS, PRECISIONS, Handle, ModelInfo, Settings, byref, c_int, call, lib, new
+from ._library import (E_UNSUPPORTED, MAX_BANDWIDTHS, PRECISIONS, EcdcError, Handle, ModelInfo, Settings, byref, c_int, call, lib,
+                       new)
 
 PIECE_SAMPLES = 1 << 15  # between two of them Python hears an interrupt
 PIECE_FRAMES = 96
@@ -42,9 +43,10 @@ class Model(_Closable):
     Parameters
     ----------
     name : str or path
-        ``"default"`` (embedded in the library); a directory with ``config.json`` and ``model.safetensors``; a
-        ``.safetensors`` file with its ``config.json`` beside it; the name of a Hugging Face model in the local cache, such as
-        ``"facebook/encodec_24khz"``; ``"random:encodec_24khz"``, generated weights of full size.
+        ``"default"`` (embedded in the library); a directory with ``config.json`` and ``model.safetensors`` or ``checkpoint.th``; a
+        ``.safetensors`` or ``.th`` file (where no ``config.json`` lies beside it, the tensors' shapes tell the architecture; nothing
+        in a ``.th`` is executed); the name of a Hugging Face model in the local cache, such as ``"facebook/encodec_24khz"``;
+        ``"random:encodec_24khz"``, generated weights of full size.
 
     Attributes
     ----------
@@ -62,7 +64,8 @@ class Model(_Closable):
         In kbps, ascending.
     n_parameters : int
     chunked : bool
-        Whether it encodes chunks with scales (48 kHz) instead of one sequence of frames.
+        Whether it encodes chunks with scales (48 kHz) instead of one sequence of frames. Such models are the command's:
+        ``ecdc encode`` and ``decode`` with an ``.npz``; `encode`, `decode`, `Encoder` and `Decoder` refuse them.
 
     Raises
     ------
@@ -71,7 +74,7 @@ class Model(_Closable):
     """
 
     def __init__(self, name: Union[str, "os.PathLike[str]"] = "default") -> None:
-        self._handle = new(lib.ecdc_model_open, lib.ecdc_model_close, os.fsencode(name))
+        self._handle = new(lib.ecdc_model_open, lib.ecdc_model_close, _arguments.path("name", name))
         info = ModelInfo()
         lib.ecdc_model_get_info(self._handle.pointer, byref(info))
         self.name: str = os.fsdecode(info.name)
@@ -98,7 +101,7 @@ class Model(_Closable):
     def codebooks(self, bandwidth: float) -> int:
         """Codebooks at a bandwidth in kbps: 4 at 3.0. ValueError where the model does not offer it."""
         n = c_int()
-        call(lib.ecdc_model_codebooks, self._open().pointer, bandwidth, byref(n))
+        call(lib.ecdc_model_codebooks, self._open().pointer, _arguments.kbps("bandwidth", bandwidth), byref(n))
         return n.value
 
     def frames(self, n_samples: int) -> int:
@@ -151,6 +154,11 @@ class Model(_Closable):
 
 class _Stream(_Closable):
     def __init__(self, kind: str, model: Model, settings: Settings) -> None:
+        if model.chunked or model.channels != 1:
+            what, file = ("chunks with scales", "OUT.npz") if model.chunked else (f"{model.channels} channels", "OUT.npy")
+            raise EcdcError(f"model is {model.name}, which has {what}; Python takes models with one channel and no chunks. The command "
+                            f"takes this one, too: `ecdc encode IN -m MODEL -o {file}`, `ecdc decode {file} -m MODEL -o OUT.wav`",
+                            lib.ecdc_status_name(E_UNSUPPORTED).decode())
         self.model = model
         handle = model._open()
         self._handle = new(getattr(lib, f"ecdc_{kind}_new"), getattr(lib, f"ecdc_{kind}_free"), handle.pointer,
@@ -179,13 +187,13 @@ class Encoder(_Stream):
         1 ... 256; default: one per processor. The codes do not depend on it.
     precision : {'f32', 'bf16'}
         bf16 is about twice as fast, its codes differ here and there (docs/PERFORMANCE.md), and it needs a processor with AMX:
-        `UnsupportedError` elsewhere.
+        `EcdcError` elsewhere, with the status ``"ECDC_E_UNSUPPORTED"``.
     """
 
     def __init__(self, model: Model, bandwidth: float = 3.0, *, n_codebooks: int | None = None,
                  threads: int | None = None, precision: str = "f32") -> None:
         settings = _settings(threads, precision)
-        settings.bandwidth_kbps = bandwidth
+        settings.bandwidth_kbps = _arguments.kbps("bandwidth", bandwidth)
         if n_codebooks is not None:
             settings.n_codebooks = _arguments.integer("n_codebooks", n_codebooks, 1, model.n_codebooks)
         super().__init__("encoder", model, settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import operator
 import os
 import warnings
 import zipfile
@@ -222,12 +223,14 @@ class MultimodalDataset:
     def _find(self, settings: Mapping[str, Any], cache_dir: Any, preprocess: bool, model: Any, threads: int | None, giblet_npz: str,
               giblet_cache: Union[bool, str], others: Mapping[str, Any]) -> dict[str, Any]:
         """Everything that datasets of one study share; what is missing is made."""
-        codec = None if self.features == "mel" else model if isinstance(model, Model) else \
-            _default_model() if model is None else _open_model(model)
-        study = Study(settings["data_dir"], cache=cache_dir, film=settings["film"], subjects=settings["subjects"],
-                      scans=settings["scans"], tr=self.tr, max_trs=settings["max_trs"], mode=self.features,
-                      bandwidth=settings["encodec_bandwidth"] or 3.0, n_codebooks=settings["n_codebooks"], hrf=settings["hrf"],
-                      zscore=settings["normalize_fmri"], threads=threads, model=codec)
+        codec = model if isinstance(model, Model) and self.features != "mel" else None
+        known: dict[str, Any] = dict(cache=cache_dir, film=settings["film"], subjects=settings["subjects"], scans=settings["scans"],
+                                     tr=self.tr, max_trs=settings["max_trs"], zscore=settings["normalize_fmri"], threads=threads)
+        if codec is None and self.features != "mel":  # what is wrong with the study is said before a model is opened or downloaded
+            Study(settings["data_dir"], **known, mode="mel", bandwidth=3.0, n_codebooks=None, hrf="none", model=None)
+            codec = _default_model() if model is None else _open_model(model)
+        study = Study(settings["data_dir"], **known, mode=self.features, bandwidth=settings["encodec_bandwidth"] or 3.0,
+                      n_codebooks=settings["n_codebooks"], hrf=settings["hrf"], model=codec)
         npz = self._giblet_cache(study, codec, giblet_npz, giblet_cache)
         if preprocess:
             study.build(film=npz is None)
@@ -327,6 +330,10 @@ class MultimodalDataset:
     def __getitem__(self, index: int) -> dict[str, Any]:
         """A dict: audio, fmri (float32), where there are any video and text, tr_index (from 0 in each split), tr_index_abs (of the
         scan), and per subject subject_id."""
+        try:
+            index = operator.index(index)
+        except TypeError:
+            raise TypeError(f"index is {index!r}, allowed are whole numbers; get_batch takes several, such as range(0, 2)") from None
         i = index + self.n_samples if index < 0 else index
         if not 0 <= i < self.n_samples:
             raise IndexError(f"sample {index} of {self.n_samples}")

@@ -70,7 +70,8 @@ class Study:
 
 def make_study(path: Union[str, "os.PathLike[str]"], *, n_subjects: int = 2, n_trs: int = 60, tr: float = 1.5,
                shape: tuple[int, int, int] = (10, 12, 9), n_planted: int = 20, snr: float = 3.0, layout: str = "giblet",
-               sound: Union[str, "os.PathLike[str]", None] = None, bandwidth: float = 3.0, seed: int = 0) -> Study:
+               sound: Union[str, "os.PathLike[str]", None] = None, bandwidth: float = 3.0, seed: int = 0,
+               overwrite: bool = False) -> Study:
     """Writes a study and returns the truth about it. The same arguments give the same scans, up to the film's encoder.
 
     Parameters
@@ -94,6 +95,8 @@ def make_study(path: Union[str, "os.PathLike[str]"], *, n_subjects: int = 2, n_t
     bandwidth : float
         Of the latents, in kbps.
     seed : int
+    overwrite : bool
+        Whether to replace files of these names that are there; else they are a FileExistsError, and nothing is written.
     """
     n_subjects, n_trs = (_arguments.integer(name, n, 1) for name, n in (("n_subjects", n_subjects), ("n_trs", n_trs)))
     _arguments.choice("layout", layout, LAYOUTS)
@@ -108,8 +111,14 @@ def make_study(path: Union[str, "os.PathLike[str]"], *, n_subjects: int = 2, n_t
     planted = inside[np.sort(rng.choice(len(inside), n_planted, replace=False))]
 
     path = Path(path)
-    path.mkdir(parents=True, exist_ok=True)
     film = path / "stimuli_film.mp4"
+    scans = [_scan_path(path, layout, s + 1) for s in range(n_subjects)]
+    sidecars = _sidecars(path, scans, tr) if layout == "bids" else {}
+    targets = [film, *scans, *sidecars]
+    if not overwrite and (there := [target for target in targets if os.path.lexists(target)]):
+        raise FileExistsError(f"{there[0]}: exists already, and a synthetic one would take its place; overwrite=True allows that")
+    for target in targets:
+        target.parent.mkdir(parents=True, exist_ok=True)
     make_film(film, n_trs * tr, sound, seed)
     processor = AudioProcessor(model="default", mode="latent", encodec_bandwidth=bandwidth, tr=tr, hrf="causal")
     latents = _standardised(processor.audio_to_features(film, max_trs=n_trs)[0])
@@ -121,11 +130,11 @@ def make_study(path: Union[str, "os.PathLike[str]"], *, n_subjects: int = 2, n_t
 
     affine = np.diag([VOXEL_MM, VOXEL_MM, VOXEL_MM, 1.0])
     affine[:3, 3] = -VOXEL_MM * (np.array(shape) - 1) / 2
-    scans = []
-    for s in range(n_subjects):
-        scans.append(_scan_path(path, layout, s + 1, tr))
+    for sidecar, content in sidecars.items():
+        sidecar.write_text(content)
+    for s, scan in enumerate(scans):
         bold = _bold(np.random.default_rng([seed, s + 1]), masks[s], rims[s], planted, latents @ weights, snr)
-        fmri.save(np.moveaxis(bold, 0, 3), affine, scans[-1], tr=tr, overwrite=True, level=1)
+        fmri.save(np.moveaxis(bold, 0, 3), affine, scan, tr=tr, overwrite=overwrite, level=1)
     return Study(path, film, scans, tr, n_trs, latents, weights, planted, masks,
                  masks.sum(axis=0) >= -(-n_subjects // 2), affine)
 
@@ -176,18 +185,19 @@ def _bold(rng: np.random.Generator, mask: np.ndarray, rim: np.ndarray, planted: 
     return bold
 
 
-def _scan_path(study: Path, layout: str, number: int, tr: float) -> Path:
+def _scan_path(study: Path, layout: str, number: int) -> Path:
     if layout == "giblet":
-        path = study / "sherlock_nii" / f"sherlock_movie_s{number}.nii.gz"
-        path.parent.mkdir(exist_ok=True)
-        return path
-    path = study / f"sub-{number:02d}" / "func" / f"sub-{number:02d}_task-film_bold.nii.gz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    (study / "dataset_description.json").write_text(json.dumps(
-        {"Name": "Synthetic study", "BIDSVersion": "1.9.0", "DatasetType": "derivative",
-         "GeneratedBy": [{"Name": "ecdc.testing.make_study"}]}, indent=1) + "\n")
-    path.with_name(path.name.replace(".nii.gz", ".json")).write_text(json.dumps({"TaskName": "film", "RepetitionTime": tr}) + "\n")
-    return path
+        return study / "sherlock_nii" / f"sherlock_movie_s{number}.nii.gz"
+    return study / f"sub-{number:02d}" / "func" / f"sub-{number:02d}_task-film_bold.nii.gz"
+
+
+def _sidecars(study: Path, scans: list[Path], tr: float) -> dict[Path, str]:
+    """What BIDS wants beside scans, as texts."""
+    facts = json.dumps({"TaskName": "film", "RepetitionTime": tr}) + "\n"
+    dataset = {"Name": "Synthetic study", "BIDSVersion": "1.9.0", "DatasetType": "derivative",
+               "GeneratedBy": [{"Name": "ecdc.testing.make_study"}]}
+    return {study / "dataset_description.json": json.dumps(dataset, indent=1) + "\n",
+            **{scan.with_name(scan.name.replace(".nii.gz", ".json")): facts for scan in scans}}
 
 
 # ---------------------------------------------------------------------------------------------------------- the film --

@@ -6,16 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 void number_text(double x, char *text, size_t size) {
     if (!isfinite(x)) {
         snprintf(text, size, "null");
         return;
     }
+    locale_t before = numbers_begin();
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, size, "%.*g", digits, x);
         if (strtod(text, NULL) == x)
             break;
     }
+    numbers_end(before);
     if (!strpbrk(text, ".en") && strlen(text) + 2 < size)
         strcat(text, ".0"); /* a float stays one */
 }
@@ -56,7 +60,9 @@ void json_put_integer(cJSON *object, const char *name, int64_t x) {
 }
 
 void json_put_string(cJSON *object, const char *name, const char *text) {
-    json_put_item(object, name, cJSON_CreateString(text));
+    char *valid = text ? utf8_replaced(text) : NULL;
+    json_put_item(object, name, valid ? cJSON_CreateString(valid) : NULL);
+    free(valid);
 }
 
 void json_put_bool(cJSON *object, const char *name, bool x) {

@@ -12,13 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Writes the shortest decimal that reads back as x, as Python's repr does ("1.5", "0.1", "3.0"); "null" if not finite. */
+/* Writes the shortest decimal that reads back as x, as Python's repr does ("1.5", "0.1", "3.0"), in any locale; "null" if not finite. */
 void number_text(double x, char *text, size_t size);
 
 /* Members; a number that is not finite becomes null. */
 void json_put_number(cJSON *object, const char *name, double x);
 void json_put_integer(cJSON *object, const char *name, int64_t x);
-void json_put_string(cJSON *object, const char *name, const char *text);
+void json_put_string(cJSON *object, const char *name, const char *text); /* bytes that are not UTF-8 become U+FFFD */
 void json_put_bool(cJSON *object, const char *name, bool x);
 
 /* A member that is an empty object or list, to be filled; it belongs to `object`. NULL where memory ran out. */

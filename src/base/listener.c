@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 const ecdc_listener listener_deaf = {0};
 
 void listener_note(const ecdc_listener *l, const char *format, ...) {
@@ -13,6 +15,7 @@ void listener_note(const ecdc_listener *l, const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    text_make_plain(text);
     l->note(l->context, text);
 }
 

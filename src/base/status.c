@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 const char *ecdc_version(void) {
     return ECDC_VERSION_STRING;
 }
@@ -29,10 +31,7 @@ ecdc_status ecdc_fail(ecdc_error *err, ecdc_status status, const char *format, .
         va_start(args, format);
         vsnprintf(err->message, sizeof err->message, format, args);
         va_end(args);
-        /* Names from files and command lines may hold newlines and escape sequences. */
-        for (char *c = err->message; *c; c++)
-            if ((unsigned char)*c < 32 || *c == 127)
-                *c = '?';
+        text_make_plain(err->message); /* names from files and command lines may hold newlines and escape sequences */
         err->status = status;
     }
     return status;

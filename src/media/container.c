@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "base/text.h"
 
 enum {
     PREFIX_BYTES = 9,     /* magic, version, length of the JSON */
@@ -20,27 +21,6 @@ enum {
 static const int64_t samples_max = INT64_C(1) << 53; /* JSON numbers are doubles: exact up to here */
 
 /* -------------------------------------------------------------------------------------- header, written --- */
-
-/* The next character of a UTF-8 string; returns its length in bytes, 0 where the string is not valid. */
-static int utf8_next(const char *s, uint32_t *character) {
-    const unsigned char *b = (const unsigned char *)s;
-    int n = b[0] < 0x80 ? 1 : b[0] >= 0xc2 && b[0] < 0xe0 ? 2 : b[0] >= 0xe0 && b[0] < 0xf0 ? 3
-          : b[0] >= 0xf0 && b[0] < 0xf5 ? 4 : 0;
-    if (n == 0)
-        return 0;
-    static const unsigned char first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t c = b[0] & first_bits[n];
-    for (int i = 1; i < n; i++) {
-        if ((b[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (b[i] & 0x3f);
-    }
-    bool overlong = (n == 3 && c < 0x800) || (n == 4 && c < 0x10000);
-    if (overlong || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-        return 0;
-    *character = c;
-    return n;
-}
 
 /* Escapes as Python's json.dumps does (ensure_ascii). cJSON_Print would leave UTF-8 as it is, and the bytes would
  * differ from the reference's. Returns false for invalid UTF-8. */

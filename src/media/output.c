@@ -264,7 +264,7 @@ ecdc_status output_open(const char *path, bool overwrite, bool patched, struct o
     if (path[length - 1] == '/')
         return ecdc_fail(err, ECDC_E_IO, "%s: names a directory, not a file", path);
     if (!overwrite && (dangling || (exists && S_ISREG(st.st_mode))))
-        return ecdc_fail(err, ECDC_E_EXISTS, "%s: exists already (-f overwrites it)", path);
+        return ecdc_fail(err, ECDC_E_EXISTS, "%s: exists already (" OUTPUT_IS_KEPT ")", path);
 
     struct output *o = ecdc_alloc_zeros(1, sizeof *o);
     if (!o)
@@ -458,8 +458,7 @@ static ecdc_status put_in_place(struct output *o, ecdc_error *err) {
     if (!closed)
         return fail_io(o, "writing", error, err);
     if (error == EEXIST && !o->overwrite)
-        return ecdc_fail(err, ECDC_E_EXISTS, "%s: appeared while this output was written (-f overwrites it)",
-                         o->name);
+        return ecdc_fail(err, ECDC_E_EXISTS, "%s: appeared while this output was written (" OUTPUT_IS_KEPT ")", o->name);
     if (error)
         return fail_io(o, "renaming the finished output", error, err);
     free(o->temporary);

@@ -13,9 +13,12 @@
  * that exists and is no regular file (a FIFO, /dev/null), which is written to itself. */
 struct output;
 
+/* How the message of ECDC_E_EXISTS ends, in brackets. The command and the Python package put their way of asking in its place. */
+#define OUTPUT_IS_KEPT "overwriting was not asked for"
+
 /* @param patched  the header will be completed at the end with output_write_at or output_shift: for a pipe the bytes
  *                 are then collected in an unlinked temporary file ($TMPDIR or /tmp) until output_commit.
- * Fails with ECDC_E_EXISTS where `path` exists as a regular file and overwrite is false (the message names -f),
+ * Fails with ECDC_E_EXISTS where `path` exists as a regular file and overwrite is false (OUTPUT_IS_KEPT),
  * ECDC_E_IO (directory missing, not writable: message says which). A regular target is never opened; a symbolic link to
  * one stays, its target is replaced. */
 ecdc_status output_open(const char *path, bool overwrite, bool patched, struct output **out, ecdc_error *err);

@@ -1,7 +1,7 @@
 /* The public reader: decoder -> timeline -> resampler -> caller.
  *
  * FFmpeg's log is a setting of the whole process, which a library must not touch: a program that wants silence calls
- * av_log_set_level(AV_LOG_QUIET) itself, as the command does. Errors are reported through ecdc_error in any case. */
+ * av_log_set_level(AV_LOG_QUIET) itself, as ecdc.h says. Errors are reported through ecdc_error in any case. */
 #include <stdlib.h>
 #include <string.h>
 

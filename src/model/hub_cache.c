@@ -118,7 +118,8 @@ char *hub_cache_directory(void) {
     return base ? hub_cache_expand(base, tail) : NULL;
 }
 
-/* The commit in a refs file; a fresh string. */
+/* The snapshot that a refs file names, a commit; a fresh string. What is no commit but one plain name passes, as it does in
+ * huggingface_hub: caches made by hand have such ones. */
 static ecdc_status read_ref(const char *path, char **commit, ecdc_error *err) {
     char *text;
     size_t n;
@@ -127,9 +128,9 @@ static ecdc_status read_ref(const char *path, char **commit, ecdc_error *err) {
         return status;
     while (n > 0 && strchr(" \t\r\n", text[n - 1]))
         text[--n] = '\0';
-    if (!hub_cache_is_commit(text)) { /* what follows becomes part of a path */
+    if (!is_part(text, n)) { /* what follows becomes part of a path */
         free(text);
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s does not hold a commit (40 hexadecimal digits)", path);
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s does not hold a commit, nor a name of a snapshot", path);
     }
     *commit = text;
     return ECDC_OK;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <stdio.h>
 
+#include "base/text.h"
 #include "report/canvas.h"
 #include "report/png.h"
 
@@ -179,15 +180,18 @@ static void draw_axis(struct figure *f) {
         canvas_fill(&f->canvas, x, y + 44, 1, 22, SOFT);
         canvas_text(&f->canvas, x + 6, y + 55, ANCHOR_LEFT, FACE_REGULAR, SOFT, text);
     }
+    canvas_fill(&f->canvas, LEFT + (int)((double)f->m->n_trs * tr_s / length * INNER), y + 44, 1, 22, SOFT); /* the last one's end */
     canvas_text(&f->canvas, LEFT - 10 - 20, y + 55, ANCHOR_RIGHT, FACE_REGULAR, SOFT, "TR");
     f->y += AXIS;
 }
 
 static void draw_title(struct figure *f) {
     const struct report_material *m = f->m;
-    char text[400];
+    char text[400], duration[40];
+    double s = duration_s(f);
     canvas_text(&f->canvas, LEFT, 44, ANCHOR_LEFT, FACE_BOLD, INK, m->title);
-    snprintf(text, sizeof text, "%.2f s of sound, %lld TRs of %.6g s, codes of %s", duration_s(f), (long long)m->n_trs,
+    snprintf(duration, sizeof duration, s >= 120 ? "%.1f min" : "%.2f s", s >= 120 ? s / 60 : s);
+    snprintf(text, sizeof text, "%s of sound, %lld TR%s of %.6g s, codes of %s", duration, (long long)m->n_trs, m->n_trs == 1 ? "" : "s",
              m->grid.tr_s, m->model.name);
     canvas_text(&f->canvas, LEFT, 80, ANCHOR_LEFT, FACE_REGULAR, SOFT, text);
     f->y = TITLE_HEIGHT;
@@ -234,7 +238,9 @@ ecdc_status figure_write(struct output *o, const struct report_material *m, ecdc
                  m->n_codebooks * codes_row_height(m) + AXIS;
     ecdc_status status = canvas_init(&f.canvas, WIDTH, height, PAPER, err);
     if (status == ECDC_OK) {
+        locale_t before = numbers_begin();
         draw(&f);
+        numbers_end(before);
         status = png_write(o, f.canvas.rgb, WIDTH, height, err);
     }
     canvas_free(&f.canvas);

@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "base/temporary.h"
+#include "base/text.h"
 
 enum { PIECE = 3 * 4096 }; /* bytes turned into base64 at once, a multiple of three */
 
@@ -19,33 +20,25 @@ void text_bytes(struct page_text *p, const void *bytes, size_t n) {
 void text_format(struct page_text *p, const char *format, ...) {
     char text[1000];
     va_list args;
+    locale_t before = numbers_begin();
     va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    numbers_end(before);
     if (n > 0)
         text_bytes(p, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
 }
 
-/* Bytes of the UTF-8 character that s begins with; 0 where it begins with none. */
-static size_t utf8_length(const unsigned char *s) {
-    if (s[0] < 0x80)
-        return 1;
-    size_t n = s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : s[0] >= 0xE0 && s[0] < 0xF0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    return n;
-}
-
 void text_escaped(struct page_text *p, const char *text) {
-    for (const unsigned char *s = (const unsigned char *)text; *s;) {
-        size_t n = utf8_length(s);
+    uint32_t c;
+    for (const char *s = text; *s;) {
+        int n = utf8_next(s, &c);
         const char *replaced = n == 0 ? "&#xfffd;" : *s == '&' ? "&amp;" : *s == '<' ? "&lt;" : *s == '>' ? "&gt;"
-                             : *s == '"' ? "&quot;" : *s < ' ' ? " " : NULL;
+                             : *s == '"' ? "&quot;" : c < ' ' ? " " : NULL;
         if (replaced)
             text_bytes(p, replaced, strlen(replaced));
         else
-            text_bytes(p, s, n);
+            text_bytes(p, s, (size_t)n);
         s += n ? n : 1;
     }
 }

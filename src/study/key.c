@@ -8,6 +8,7 @@
 #include "base/listener.h"
 #include "base/sha256_file.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "model/json.h"
 
 /* ------------------------------------------------------------------------------------------------ files --- */
@@ -30,6 +31,8 @@ ecdc_status key_add_file(cJSON *key, const char *name, const char *path, ecdc_er
     struct stat s;
     if (stat(path, &s) != 0)
         return ecdc_fail(err, ECDC_E_IO, "%s: %s", path, strerror(errno));
+    if (!utf8_valid(path)) /* it would not be found again under what JSON can say of it */
+        return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: a file of a study needs a name in UTF-8; rename it", path);
     char modified[40];
     time_text(&s, modified);
     cJSON *file = cJSON_AddObjectToObject(key, name);

@@ -129,12 +129,14 @@ static void what_is_missing_is_named(void **state) {
 static void refs_are_not_trusted(void **state) {
     const char *cache = *state;
     put_model(cache, "models--a--b", COMMIT, "encodec");
-    static const char *const refs[] = {"../../../../etc", "", "main", "C1DBE2AE3F1DE713481A3B3E7C47F357092EE040",
-                                       "c1dbe2ae3f1de713481a3b3e7c47f357092ee040/.."};
+    static const char *const refs[] = {"../../../../etc", "", "..", "a/b", "c1dbe2ae3f1de713481a3b3e7c47f357092ee040/.."};
     for (size_t i = 0; i < sizeof refs / sizeof *refs; i++) {
         put(cache, "models--a--b/refs/main", refs[i]);
         expect_refusal("a/b", ECDC_E_FORMAT, "does not hold a commit");
     }
+    put(cache, "models--a--b/refs/main", "abc-1\n"); /* by hand */
+    put_model(cache, "models--a--b", "abc-1", "encodec");
+    expect_found(cache, "a/b", "models--a--b", "abc-1");
     char big[4000];
     memset(big, 'a', sizeof big);
     write_file(in_directory(cache, "models--a--b/refs/main"), big, sizeof big);

@@ -74,7 +74,7 @@ static void test_existing(void **state) {
     (void)state;
     const char *path = write_file("old", "old", 3);
     struct output *o = NULL;
-    assert_fails(output_open(path, false, false, &o, &err), ECDC_E_EXISTS, &err, "old: exists already (-f");
+    assert_fails(output_open(path, false, false, &o, &err), ECDC_E_EXISTS, &err, "old: exists already (overwriting was not asked for)");
     assert_null(o);
     assert_ok(output_open(path, true, false, &o, &err), &err);
     write_text(o, "newer");

@@ -347,6 +347,15 @@ def test_studies_that_are_not_whole(ecdc, data, change, words):
         ecdc.refuses("dataset", command, "data", "-m", TINY, says=words)
 
 
+def test_a_film_whose_name_is_not_utf_8(ecdc, data):
+    film = data / "stimuli_film.mp4"
+    os.rename(film, os.fsencode(film).replace(b"film.mp4", b"caf\xe9.mp4"))
+    process = ecdc.start("dataset", "build", "data", "-m", TINY, "-q")
+    stdout, stderr = process.communicate(timeout=100)
+    assert (process.returncode, stdout) == (1, b"")
+    assert b"stimuli_caf\xe9.mp4: a file of a study needs a name in UTF-8; rename it\n" in stderr
+
+
 def test_another_affine(ecdc, data):
     moved = AFFINE.copy()
     moved[0, 3] += 3

@@ -149,6 +149,14 @@ def test_description(ecdc, sounds):
     assert '"tr":\t0.72,' in (ecdc.cwd / "out.json").read_text()
 
 
+def test_a_name_that_is_not_utf_8(ecdc, sounds):
+    name = b"caf\xe9.wav".decode(errors="surrogateescape")
+    (ecdc.cwd / name).write_bytes(sounds["talk.wav"].read_bytes())
+    ecdc("features", name, "-o", "f.npy", "-m", TINY)
+    assert json.loads((ecdc.cwd / "f.json").read_text("utf-8"))["input"]["path"].endswith("caf\ufffd.wav")
+    ecdc("reconstruct", "f.npy", "-o", "back.wav", "-m", TINY)
+
+
 def test_sound_that_starts_late(ecdc, sounds):
     r = ecdc("features", sounds["late.mkv"], "-o", "out.npy", "-m", TINY,
              says="late.mkv: the sound starts at 0.750 s; silence stands before it")

@@ -50,6 +50,14 @@ def test_info_of_codes(ecdc, sounds):
     assert ecdc("info", "c.wav", "--json").json["kind"] == "npy"
 
 
+def test_info_of_a_pipe(ecdc, sounds):
+    os.mkfifo(ecdc.cwd / "pipe")
+    process = ecdc.start("info", "pipe", "--json")
+    (ecdc.cwd / "pipe").write_bytes(sounds["short.wav"].read_bytes())
+    stdout, stderr = process.communicate(timeout=100)
+    assert (process.returncode, stderr) == (0, b"") and json.loads(stdout)["samples"] == 29999
+
+
 @pytest.mark.parametrize("model, bandwidth, expected", [
     ("default", "6", {"sample_rate": 24000, "frames": 94, "duration": 29999 / 24000, "bandwidth": 6, "partial": False, "surplus_bytes": 0}),
     ("tiny24", "3", {"sample_rate": 24000, "frames": 94, "duration": 29999 / 24000, "bandwidth": 3, "partial": False, "surplus_bytes": 0}),

@@ -152,6 +152,14 @@ def test_info_lists_tracks(ecdc, two_tracks):
     assert "tracks         track 1 stream 2 codec flac language fra title Commentaire sample_rate 44100" in text
 
 
+def test_a_title_only_shows(ecdc, two_tracks):
+    title = "\x1b[2JT\nkind model\x07"
+    ffmpeg("-i", two_tracks, "-map", "0:a:0", "-c", "copy", "-metadata:s:a:0", f"title={title}", ecdc.cwd / "t.mkv")
+    assert ecdc("info", "t.mkv", "--json").json["tracks"][0]["title"] == title
+    text = ecdc("info", "t.mkv").text
+    assert "title ?[2JT?kind model? sample_rate" in text and "\x1b" not in text and "\x07" not in text
+
+
 def test_no_such_track(ecdc, two_tracks, sounds):
     says = "two.mkv: has no audio track 2; its audio tracks, counted from 0: 0 flac eng, 1 flac fra"
     for command in ["encode", two_tracks, "-o", "a.npy"], ["features", two_tracks, "-o", "a.npy"], ["info", two_tracks], \

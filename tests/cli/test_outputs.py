@@ -251,6 +251,22 @@ def test_interruption_while_waiting_for_input(ecdc, sounds):
     process.stdin.close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_signals_that_the_caller_has_switched_off(ecdc, sounds, number):
+    """As nohup does, and a shell that starts something in the background."""
+    process = ecdc.start("encode", "-", "-o", "out.npy", "-m", TINY, "-q", stdin=subprocess.PIPE,
+                         preexec_fn=lambda: signal.signal(number, signal.SIG_IGN))
+    sound = sounds["short.wav"].read_bytes()
+    process.stdin.write(sound[:30000])
+    process.stdin.flush()
+    time.sleep(0.3)
+    process.send_signal(number)
+    time.sleep(0.1)
+    _, stderr = process.communicate(sound[30000:], timeout=SECONDS)
+    assert (process.returncode, stderr) == (0, b"")
+    assert np.load(ecdc.cwd / "out.npy").shape[1] == 94
+
+
 # ---------------------------------------------------------------------------------------------------- progress --
 
 

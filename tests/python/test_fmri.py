@@ -48,7 +48,7 @@ def test_mask(tmp_path, scans):
     mask.save(tmp_path / "mask.nii.gz")
     for again in fmri.load_mask(tmp_path / "mask.nii.gz"), fmri.Mask(mask.array, AFFINE):
         assert np.array_equal(again.array, mask.array) and np.array_equal(again.affine, AFFINE)
-    with pytest.raises(ecdc.EcdcError, match="mask.nii.gz"):
+    with pytest.raises(ecdc.EcdcError, match=r"mask.nii.gz: exists already \(overwrite=True overwrites it\)$"):
         mask.save(tmp_path / "mask.nii.gz")
     mask.save(tmp_path / "mask.nii.gz", overwrite=True)
 
@@ -77,8 +77,18 @@ def test_refusals(tmp_path, scans):
         fmri.extract(scans[0][1], mask, n_trs=41)
     with pytest.raises(ValueError, match="allowed is a list of paths"):
         fmri.shared_mask(scans[0][0])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="No such file or directory: '/.*none.nii'$"):
         fmri.info(tmp_path / "none.nii")
+    for use in (lambda: fmri.extract(scans[0][0], "mask.nii.gz"), lambda: fmri.restore(np.zeros(9), "mask.nii.gz", tmp_path / "x.nii")):
+        with pytest.raises(ValueError, match=r"mask is 'mask.nii.gz', allowed is a Mask: load_mask\(path\)"):
+            use()
+    for use in (lambda path: fmri.restore(np.zeros(mask.n_voxels), mask, path), mask.save,
+                lambda path: fmri.save(np.zeros((2, 2, 2)), AFFINE, path)):
+        with pytest.raises(ValueError, match="path is '.*m2.txt', allowed are names that end in .nii or .nii.gz"):
+            use(tmp_path / "m2.txt")
+        with pytest.raises(OSError, match="/dev/full: No space left on device"):
+            use("/dev/full")
+    assert not (tmp_path / "m2.txt").exists()
     with pytest.raises(ecdc.EcdcError, match="mask_percentile is 200"):
         fmri.shared_mask(scans[0], percentile=200)
     with pytest.raises(ValueError, match="1 scan or more"):

@@ -49,14 +49,16 @@ def test_model_itself_stays_offline(hub):
 
 def test_offline_the_embedded_model_takes_its_place(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.warns(UserWarning, match=r"HF_HUB_OFFLINE(?s:.*)the embedded model .* takes the place of facebook/encodec_24khz"):
+    with pytest.warns(UserWarning, match=r"HF_HUB_OFFLINE(?s:.*)or use model='default': the embedded model .* takes the place of "
+                                         "facebook/encodec_24khz"):
         processor = ecdc.AudioProcessor()
     assert processor.encodec_model.origin == "embedded"
 
 
 def test_without_a_network_too(hub, monkeypatch):
     hub.close()
-    with pytest.warns(UserWarning, match=r"no connection to(?s:.*)the embedded model .* takes the place of facebook/encodec_24khz"):
+    with pytest.warns(UserWarning, match=r"no connection to(?s:.*)or use model='default': the embedded model .* takes the place of "
+                                         "facebook/encodec_24khz"):
         processor = ecdc.AudioProcessor()
     assert processor.encodec_model.origin == "embedded" and processor.use_encodec
 

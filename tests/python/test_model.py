@@ -1,5 +1,6 @@
 """The codec itself: stored codes of transformers, streams however they are cut, wrong arguments."""
 
+import json
 import shutil
 import threading
 
@@ -136,6 +137,59 @@ def test_wrong_arguments(tiny, call, says):
     with pytest.raises(ValueError) as e:
         call(tiny)
     assert says in str(e.value)
+
+
+@pytest.mark.parametrize("call, says", [
+    (lambda m: ecdc.Model(None), "name is None, allowed are str, bytes and os.PathLike"),
+    (lambda m: ecdc.Model(3), "name is 3, allowed are str"),
+    (lambda m: ecdc.hub.fetch(None), "name is None, allowed are str"),
+    (lambda m: ecdc.AudioProcessor(model=3), "name is 3, allowed are str"),
+    (lambda m: ecdc.Model("a\0b"), r"name is 'a\\x00b', which holds a null character"),
+    (lambda m: m.encode(np.zeros(9), "3"), "bandwidth is '3', allowed is a number of kbps such as 3.0"),
+    (lambda m: m.encode(np.zeros(9), None), "bandwidth is None, allowed is a number of kbps"),
+    (lambda m: m.codebooks("3"), "bandwidth is '3', allowed is a number of kbps"),
+])
+def test_arguments_of_a_wrong_type_are_named(tiny, call, says):
+    with pytest.raises((TypeError, ValueError), match=says):
+        call(tiny)
+
+
+def refusals(model):
+    """What Python does not do with such a model, each as a status and a message."""
+    for use in (lambda: model.encode(np.zeros(48000, np.float32)), lambda: model.encode(np.zeros((2, 48000), np.float32)),
+                lambda: model.decode(np.zeros((4, 150), int)), lambda: ecdc.Encoder(model), lambda: ecdc.Decoder(model, 4)):
+        with pytest.raises(ecdc.EcdcError) as e:
+            use()
+        yield e.value.status, str(e.value)
+
+
+def test_a_model_with_chunks_is_left_to_the_command():
+    model = ecdc.Model(TINY.parent / "tiny48")
+    assert model.chunked and model.channels == 2
+    for status, message in refusals(model):
+        assert status == "ECDC_E_UNSUPPORTED" and "has chunks with scales" in message and "`ecdc encode IN -m MODEL -o OUT.npz`" in message
+
+
+def test_a_model_with_two_channels_is_not_given_mono_samples(tmp_path):
+    config = json.loads((TINY / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "audio_channels": 2}))
+    weights = (TINY / "model.safetensors").read_bytes()
+    size = int.from_bytes(weights[:8], "little")
+    header, data, at = json.loads(weights[8:8 + size]), b"", 0
+    header.pop("__metadata__", None)
+    for name, tensor in header.items():
+        part = weights[8 + size:][slice(*tensor["data_offsets"])]
+        if name.startswith(("encoder.layers.0.conv.parametrizations.weight.original1", "decoder.layers.15.conv")):
+            tensor["shape"][1 if name.startswith("encoder") else 0] = 2
+            part *= 2
+        tensor["data_offsets"] = [at, at := at + len(part)]
+        data += part
+    text = json.dumps(header).encode()
+    (tmp_path / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + data)
+    model = ecdc.Model(tmp_path)
+    assert model.channels == 2 and not model.chunked
+    for status, message in refusals(model):
+        assert status == "ECDC_E_UNSUPPORTED" and "has 2 channels;" in message
 
 
 def test_errors_of_the_library_carry_their_status(tmp_path):

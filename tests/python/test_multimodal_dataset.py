@@ -352,8 +352,9 @@ def test_arguments_without_a_meaning_warn_once(built, monkeypatch):
     ({"features": "x"}, "features is 'x'"), ({"hrf": "causal"}, "hrf is 'causal', which has no meaning for codes"),
     ({"hrf": "giblet-doc", "features": "latent"}, "rounds to codes"), ({"hrf": "x"}, "hrf is 'x'"),
     ({"subjects": [9]}, "subject '9': the study has none of that name; it has 1, 2, 3"), ({"subjects": []}, r"subjects is \[\]"),
-    ({"subjects": None}, "subjects is None"), ({"max_trs": 0}, "max_trs is 0"), ({"tr": 2}, "header is 1.5 s, but the TR asked for is 2 s"),
-    ({"tr": 0}, "tr is 0"), ({"encodec_bandwidth": 7}, "7 kbps"), ({"n_codebooks": 5}, "3 kbps has 4"), ({"giblet_cache": "x"}, "giblet_cache"),
+    ({"subjects": None}, "subjects is None"), ({"max_trs": 0}, "max_trs is 0"),
+    ({"tr": 2}, r"header is 1.5 s, but the TR asked for is 2 s \(tr\)$"), ({"tr": 0}, "tr is 0"), ({"encodec_bandwidth": 7}, "7 kbps"),
+    ({"n_codebooks": 5}, "^n_codebooks=5: 3 kbps has 4"), ({"giblet_cache": "x"}, "giblet_cache"),
     ({"max_trs": 1, "split": "train"}, "1 TRs are too few for split='train'"),
     ({"video_features": np.zeros(3)}, r"video_features has float64 of the shape \(3,\)"),
     ({"text_features": np.zeros((3, 1), "U1")}, "text_features has <U1"), ({"model": "random:encodec_48khz"}, "chunks"),
@@ -361,6 +362,24 @@ def test_arguments_without_a_meaning_warn_once(built, monkeypatch):
 def test_wrong_arguments(built, settings, words):
     with pytest.raises(ValueError, match=words):
         dataset(built[0], **settings)
+
+
+@pytest.mark.parametrize("index", [slice(0, 2), "0", 1.0, None])
+def test_indices_that_are_no_whole_numbers(built, index):
+    with pytest.raises(TypeError, match=r"index is .*, allowed are whole numbers; get_batch takes several"):
+        built[1][index]
+    np.testing.assert_array_equal(built[1][np.int64(1)]["audio"], built[1][1]["audio"])
+
+
+def test_a_study_that_is_not_there_is_noticed_before_a_model_is_opened(tmp_path, data, monkeypatch):
+    for name in "_default_model", "_open_model":
+        monkeypatch.setattr(ecdc.multimodal_dataset, name, lambda *_: pytest.fail("opens a model"))
+    (data / "stimuli_film.mp4").unlink()
+    for model in None, "default":
+        with pytest.raises(OSError, match="nowhere: no such directory"):
+            MultimodalDataset(tmp_path / "nowhere", model=model)
+        with pytest.raises(ValueError, match="no film: neither .*; film=FILE names one"):
+            MultimodalDataset(data, model=model)
 
 
 def test_missing_files(tmp_path, data):
@@ -374,3 +393,13 @@ def test_missing_files(tmp_path, data):
     with pytest.raises(ValueError, match="no film: neither"):
         (data / "stimuli_film.mp4").unlink()
         dataset(data)
+
+
+def test_a_film_that_breaks_off(data):
+    """There is no partial_input here, and no word of an option."""
+    film = data / "stimuli_film.mp4"
+    broken = film.with_suffix(".mkv")
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-i", film, "-c", "copy", broken], check=True)
+    broken.write_bytes(broken.read_bytes()[:broken.stat().st_size // 2])
+    with pytest.raises(ecdc.EcdcError, match=r"stimuli_film.mkv: breaks off at [0-9.]+ s of [0-9.]+ s$"):
+        dataset(data, film=broken)

@@ -53,7 +53,7 @@ def test_names_of_files(tmp_path, sounds):
     with pytest.raises(OSError, match="nowhere"):
         ecdc.report(sounds["short.wav"], tmp_path / "nowhere" / "x.html", model=TINY)
     (tmp_path / "here.html").write_text("mine")
-    with pytest.raises(ecdc.EcdcError, match="here.html") as refused:
+    with pytest.raises(ecdc.EcdcError, match=r"here.html: exists already \(overwrite=True overwrites it\)$") as refused:
         ecdc.report(sounds["short.wav"], tmp_path / "here.html", model=TINY)
     assert refused.value.status == "ECDC_E_EXISTS" and (tmp_path / "here.html").read_text() == "mine"
 

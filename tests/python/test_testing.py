@@ -9,7 +9,7 @@ import ecdc
 from ecdc import fmri
 from ecdc._reader import Reader
 from ecdc.testing import make_study, synthetic_sound
-from run import SPEECH
+from run import SPEECH, snapshot
 
 
 def read_scan(path):
@@ -84,6 +84,29 @@ def test_bids_with_a_recording_that_is_repeated(tmp_path):
     assert len(sound) == pytest.approx(20 * 24000, abs=1024)
     first, second = sound[24000:72000], sound[24000 + 264000:72000 + 264000]  # the recording lasts 11 s
     assert np.corrcoef(first, second)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("layout, names", [
+    ("giblet", ["stimuli_film.mp4", "sherlock_nii/sherlock_movie_s2.nii.gz"]),
+    ("bids", ["dataset_description.json", "sub-02/func/sub-02_task-film_bold.nii.gz", "sub-02/func/sub-02_task-film_bold.json"]),
+])
+def test_a_real_study_is_not_overwritten(tmp_path, layout, names):
+    for name in names:
+        study, real = tmp_path / name.replace("/", "-"), tmp_path / name.replace("/", "-") / name
+        real.parent.mkdir(parents=True)
+        real.write_bytes(b"years of work")
+        before = snapshot(study)
+        with pytest.raises(FileExistsError, match="exists already.*overwrite=True") as e:
+            make_study(study, n_subjects=2, n_trs=4, layout=layout)
+        assert str(real) in str(e.value) and snapshot(study) == before and real.read_bytes() == b"years of work"
+    made = make_study(study, n_subjects=2, n_trs=4, layout=layout, overwrite=True)  # the last of them
+    assert fmri.info(made.scans[1]).n_trs == 4 and real.read_bytes() != b"years of work"
+
+
+def test_a_link_to_nowhere_is_not_overwritten_either(tmp_path):
+    (tmp_path / "stimuli_film.mp4").symlink_to(tmp_path / "annex" / "key")  # content that was not fetched
+    with pytest.raises(FileExistsError, match="stimuli_film.mp4: exists already"):
+        make_study(tmp_path, n_trs=4)
 
 
 def test_synthetic_sound():
