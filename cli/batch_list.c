@@ -127,7 +127,8 @@ static bool is_good_name(const char *name) {
 /* The length of a name without the ending that it gets anyway. */
 static size_t name_length(const char *name, const char *format) {
     size_t n = strlen(name), n_format = strlen(format);
-    bool has_it = n > n_format + 1 && name[n - n_format - 1] == '.' && !strcmp(name + n - n_format, format) && name[n - n_format - 2] != '/';
+    bool has_it = n > n_format + 1 && name[n - n_format - 1] == '.' && !strcmp(name + n - n_format, format) &&
+                  name[n - n_format - 2] != '/';
     return has_it ? n - n_format - 1 : n;
 }
 

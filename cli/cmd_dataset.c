@@ -185,7 +185,8 @@ static ecdc_status check_step(const struct dataset_run *r, int64_t i, struct fin
     json_append(f->steps, step);
     if (!r->o->json)
         printf("sub-%-8s %-8s %s: %" PRId64 " TR%s, the film has %" PRId64 ": %s\n", subject.label, shorter ? "short" : "longer",
-               subject.scan, scan_trs, plural(scan_trs), film_trs, shorter ? "the film's end was not scanned" : "what is behind the film is not used");
+               subject.scan, scan_trs, plural(scan_trs), film_trs,
+               shorter ? "the film's end was not scanned" : "what is behind the film is not used");
     return ECDC_OK;
 }
 

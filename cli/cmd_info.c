@@ -177,7 +177,9 @@ static ecdc_status describe_ecdc(const struct options *o, cJSON *json, ecdc_erro
     json_put_integer(json, "codebooks", header->codebooks);
     json_put_bool(json, "lm", header->lm);
     struct config config;
-    if (model_config_of(header->model, header->sha, &config))
+    bool known;
+    status = model_config_of(header->model, header->sha, &config, &known, err);
+    if (status == ECDC_OK && known)
         status = describe_payload(o, reader, &config, json, err);
     container_close(reader);
     return status;

@@ -150,8 +150,8 @@ static ecdc_status report(const struct extract *e, ecdc_error *err) {
     const struct options *o = e->o;
     double seconds = now_s() - e->start_s;
     if (e->report.n_not_finite > 0)
-        report_note(o, "%s: %" PRId64 " number%s in %" PRId64 " voxel%s %s not finite (NaN or infinite); the mean of the voxel stands instead",
-                    e->info.path, e->report.n_not_finite, plural(e->report.n_not_finite), e->report.n_voxels_not_finite,
+        report_note(o, "%s: %" PRId64 " number%s in %" PRId64 " voxel%s %s not finite (NaN or infinite); the mean of the voxel stands "
+                    "instead", e->info.path, e->report.n_not_finite, plural(e->report.n_not_finite), e->report.n_voxels_not_finite,
                     plural(e->report.n_voxels_not_finite), e->report.n_not_finite == 1 ? "is" : "are");
     if (e->report.n_constant > 0)
         report_note(o, "%s: %" PRId64 " of %zu voxels are constant%s", e->info.path, e->report.n_constant, e->n_voxels,

@@ -52,25 +52,34 @@ ecdc_status model_open_matching(const struct options *o, const char *path, const
     return status;
 }
 
-bool model_config_of(const char *name, const char *sha, struct config *config) {
+/* Whatever else keeps a model from being read only makes it unknown. */
+static ecdc_status unless_memory(ecdc_status status, const ecdc_error *why, bool *known, ecdc_error *err) {
+    *known = status == ECDC_OK;
+    return status == ECDC_E_MEMORY ? ecdc_fail(err, status, "%s", why->message) : ECDC_OK;
+}
+
+ecdc_status model_config_of(const char *name, const char *sha, struct config *config, bool *known, ecdc_error *err) {
     char buffer[160];
-    ecdc_error ignored;
+    ecdc_error why;
     const char *wanted = name_to_open(name, sha, buffer, sizeof buffer);
     if (!strcmp(wanted, "default")) {
-        struct embedded_model embedded = embedded_model();
-        return config_parse(EMBEDDED_NAME, embedded.config, embedded.n_config, config, &ignored) == ECDC_OK;
+        struct embedded_model e = embedded_model();
+        return unless_memory(config_parse(EMBEDDED_NAME, e.config, e.n_config, config, &why), &why, known, err);
     }
     if (wanted == buffer) { /* published: generated ones have the same shapes */
         snprintf(buffer, sizeof buffer, "random:%s", name);
         wanted = buffer;
     }
     if (random_model_is_name(wanted))
-        return random_model_config(wanted, config, &ignored) == ECDC_OK;
+        return unless_memory(random_model_config(wanted, config, &why), &why, known, err);
     ecdc_model *model;
-    if (ecdc_model_open(wanted, &model, &ignored) != ECDC_OK)
-        return false;
-    bool same = matches(model, name, sha);
+    const char *hex;
+    ecdc_status status = ecdc_model_open(wanted, &model, &why);
+    if (status != ECDC_OK)
+        return unless_memory(status, &why, known, err);
+    status = unless_memory(model_sha256(model, &hex, &why), &why, known, err);
+    *known = *known && matches(model, name, sha);
     *config = model->config;
     ecdc_model_close(model);
-    return same;
+    return status;
 }

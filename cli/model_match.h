@@ -10,7 +10,7 @@
  * other weights are noise: a mismatch is ECDC_E_MODEL unless --force is given. */
 ecdc_status model_open_matching(const struct options *o, const char *path, const char *name, const char *sha,
                                 ecdc_model **model, ecdc_error *err);
-/* The numbers of that model's network, where its name tells them or it lies here. */
-bool model_config_of(const char *name, const char *sha, struct config *config);
+/* The numbers of that model's network, where its name tells them or it lies here; else *known is false. ECDC_E_MEMORY. */
+ecdc_status model_config_of(const char *name, const char *sha, struct config *config, bool *known, ecdc_error *err);
 
 #endif
