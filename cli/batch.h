@@ -10,6 +10,7 @@ enum batch_state { BATCH_OPEN, BATCH_DONE, BATCH_KEPT, BATCH_FAILED };
 
 struct batch_item {
     char *input, *output;
+    size_t line;      /* of the list, from 1 on; 0: from a directory */
     uint64_t n_bytes; /* of the input, 0 where it cannot be told */
     enum batch_state state;
     double seconds_audio, seconds_wall; /* done */

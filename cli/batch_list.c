@@ -28,8 +28,9 @@ static bool is_sound_by_name(const char *name) {
 
 /* ----------------------------------------------------------------------------------------------- the items --- */
 
-/* @param name  of the output below OUTDIR, without its ending: the first n_name bytes */
-static ecdc_status add(struct batch *b, const char *input, const char *name, size_t n_name, ecdc_error *err) {
+/* @param line  of the list that names the input, 0 where there is no list
+ * @param name  of the output below OUTDIR, without its ending: the first n_name bytes */
+static ecdc_status add(struct batch *b, const char *input, size_t line, const char *name, size_t n_name, ecdc_error *err) {
     if (b->n == b->capacity) {
         size_t capacity = b->capacity ? 2 * b->capacity : 256;
         struct batch_item *items = ecdc_realloc_array(b->items, capacity, sizeof *items);
@@ -38,7 +39,7 @@ static ecdc_status add(struct batch *b, const char *input, const char *name, siz
         b->items = items;
         b->capacity = capacity;
     }
-    struct batch_item item = {.input = ecdc_strdup(input)};
+    struct batch_item item = {.input = ecdc_strdup(input), .line = line};
     item.output = ecdc_strfmt("%s/%.*s.%s", b->o->output, (int)n_name, name, b->format);
     if (!item.input || !item.output) {
         free(item.input);
@@ -75,18 +76,19 @@ static ecdc_status take_entry(struct batch *b, FTS *tree, FTSENT *entry, size_t 
     case FTS_ERR:
     case FTS_NS:
         return ecdc_fail(err, ECDC_E_IO, "%s: %s", entry->fts_path, strerror(entry->fts_errno));
+    case FTS_SLNONE: /* a link to nowhere: not dropped, its row says what is missing */
     case FTS_F:
         if (hidden)
             return ECDC_OK;
         if (is_sound_by_name(entry->fts_name)) {
             const char *name = entry->fts_path + n_root;
             name += strspn(name, "/");
-            return add(b, entry->fts_path, name, stem_length(name), err);
+            return add(b, entry->fts_path, 0, name, stem_length(name), err);
         }
         b->n_left_alone++;
         return ECDC_OK;
     }
-    return ECDC_OK; /* the way back out of a directory, sockets, links to nowhere or in a circle */
+    return ECDC_OK; /* the way back out of a directory, sockets, directories in a circle */
 }
 
 static ecdc_status walk(struct batch *b, const char *root, ecdc_error *err) {
@@ -122,10 +124,23 @@ static bool is_good_name(const char *name) {
     return true;
 }
 
+/* The length of a name without the ending that it gets anyway. */
+static size_t name_length(const char *name, const char *format) {
+    size_t n = strlen(name), n_format = strlen(format);
+    bool has_it = n > n_format + 1 && name[n - n_format - 1] == '.' && !strcmp(name + n - n_format, format) &&
+                  name[n - n_format - 2] != '/';
+    return has_it ? n - n_format - 1 : n;
+}
+
 /* "PATH" or "PATH<tab>NAME". */
 static ecdc_status take_line(struct batch *b, const char *list, size_t number, char *line, size_t n, ecdc_error *err) {
+    static const char mark[] = "\xef\xbb\xbf"; /* of UTF-8, as some editors write it */
     if (memchr(line, 0, n))
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: line %zu holds a zero byte: not a list of files", list, number);
+    if (number == 1 && !strncmp(line, mark, strlen(mark))) {
+        line += strlen(mark);
+        n -= strlen(mark);
+    }
     while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r'))
         line[--n] = 0;
     if (n == 0)
@@ -133,15 +148,18 @@ static ecdc_status take_line(struct batch *b, const char *list, size_t number, c
     char *name = strchr(line, '\t');
     if (name) {
         *name++ = 0;
+        if (strchr(name, '\t'))
+            return ecdc_fail(err, ECDC_E_FORMAT, "%s: line %zu has more than one tab: a path, a tab and the output's name is what a line "
+                             "holds", list, number);
         if (!is_good_name(name) || !*line)
             return ecdc_fail(err, ECDC_E_FORMAT, "%s: line %zu: behind the tab stands the output's name below -o, without its "
                              "ending; '%s' is none", list, number, name);
-        return add(b, line, name, strlen(name), err);
+        return add(b, line, number, name, name_length(name, b->format), err);
     }
     const char *slash = strrchr(line, '/'), *base = slash ? slash + 1 : line;
     if (!*base)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: line %zu: %s is a directory, not a file", list, number, line);
-    return add(b, line, base, stem_length(base), err);
+    return add(b, line, number, base, stem_length(base), err);
 }
 
 static ecdc_status read_list(struct batch *b, const char *path, ecdc_error *err) {
@@ -225,7 +243,8 @@ int batch_list(struct batch *b) {
     if (status != ECDC_OK)
         return report_error(&err);
     if (b->n_left_alone)
-        report_note(b->o, "%s: %zu file(s) that are no sound by their name are left alone", source, b->n_left_alone);
+        report_note(b->o, "%s: %zu %s by name, left alone", source, b->n_left_alone,
+                    b->n_left_alone == 1 ? "file is no sound" : "files are no sound");
     int result = check_names(b);
     if (result == EXIT_DONE)
         keep_shard(b);

@@ -65,9 +65,13 @@ static ecdc_status compare(const struct batch *b, const char *path, const cJSON 
         const cJSON *other = cJSON_GetObjectItemCaseSensitive(found, member->string);
         char *now = cJSON_PrintUnformatted(member), *then = other ? cJSON_PrintUnformatted(other) : ecdc_strdup("missing");
         ecdc_status status = !now || !then ? ecdc_fail_memory(err, "the settings") : ECDC_OK;
+        bool both_tr = !strcmp(member->string, "tr") && cJSON_IsString(member) && cJSON_IsString(other);
+        char tr_now[48], tr_then[48];
         if (status == ECDC_OK && strcmp(now, then))
             status = ecdc_fail(err, ECDC_E_EXISTS, "%s: the outputs in %s are made with other settings: %s is %s there, %s now; name "
-                               "another directory, or make them again with -f", path, b->o->output, member->string, then, now);
+                               "another directory, or make them again with -f", path, b->o->output, member->string,
+                               both_tr ? tr_text(other->valuestring, tr_then) : then,
+                               both_tr ? tr_text(member->valuestring, tr_now) : now);
         cJSON_free(now);
         free(then);
         if (status != ECDC_OK)

@@ -85,7 +85,10 @@ static void say_failure(const struct crew *c, const struct batch_item *item) {
     if (c->terminal)
         fputs("\r\033[K", stderr);
     bool named = item->reason && strstr(item->reason, item->input);
-    report_line("%s%s%s", named ? "" : item->input, named ? "" : ": ", item->reason ? item->reason : "failed");
+    char line[4200] = "";
+    if (item->line)
+        snprintf(line, sizeof line, "%s: line %zu: ", c->b->o->arguments[0], item->line);
+    report_line("%s%s%s%s", line, named ? "" : item->input, named ? "" : ": ", item->reason ? item->reason : "failed");
 }
 
 /* With the lock held. */

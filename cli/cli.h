@@ -71,6 +71,10 @@ struct command {
 int options_parse(const struct command *command, int argc, char **argv, struct options *o);
 /* The name of an option that was given and is in neither of these lists (nor quiet or help); NULL: none. */
 const char *option_outside(const struct options *o, const char *allowed, const char *also);
+/* Whether an option of this list was given; its name as on the command line, "-b" or "--layout", goes into `name`. */
+bool option_given(const struct options *o, const char *list, char name[32]);
+/* The options that are about models and codes: nothing in --mode mel. */
+#define OPTIONS_OF_CODES "model bandwidth codebooks precision cpu"
 /* The format to write: --format, else what the output's name ends in; `allowed` is a list such as "ecdc npy". NULL after a
  * message. */
 const char *output_format(const struct command *command, const struct options *o, const char *allowed);
@@ -84,6 +88,10 @@ int report_error(const ecdc_error *err);
 int report_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void report_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void report_note(const struct options *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A TR for people: "3/2" is "1.5", "2/3" stays what it is; returns text. */
+const char *tr_text(const char *fraction, char text[48]);
+const char *plural(int64_t n); /* "s", or nothing behind one */
+const char *size_text(uint64_t n_bytes, char text[24]); /* "0.5 MB", "32 kB", "7 bytes"; returns text */
 
 /* Called once, first of all: where the caller has closed standard input, output or error, their numbers are taken, so that no
  * file of ours gets one and then our notes. */

@@ -258,7 +258,8 @@ static ecdc_status finish(struct autoencoder_run *r, ecdc_error *err) {
 static ecdc_status report(const struct autoencoder_run *r, double seconds, ecdc_error *err) {
     double right = r->n_codes ? (double)r->n_equal / (double)r->n_codes : 0;
     if (!r->o->json) {
-        report_note(r->o, "%s: %" PRId64 " TRs, %.1f %% of the codes came back, in %.2f s", r->o->output, r->shape.dims[0], 100 * right,
+        report_note(r->o, "%s: %" PRId64 " TR%s, %.1f %% of the codes came back, in %.2f s", r->o->output, r->shape.dims[0],
+                    plural(r->shape.dims[0]), 100 * right,
                     seconds);
         return ECDC_OK;
     }

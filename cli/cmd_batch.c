@@ -1,4 +1,5 @@
 /* ecdc batch: many files into one directory, some at the same time, with one model in memory. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,9 +39,11 @@ static int choose_task(struct batch *b) {
 static ecdc_status report(const struct batch *b, const struct batch_sum *sum, const char *table, ecdc_error *err) {
     const struct options *o = b->o;
     if (!o->json) {
-        report_note(o, "%s: %zu done, %zu kept, %zu failed; %.2f s of sound in %.2f s, %.0f x realtime; %s", o->output, sum->n_done,
-                    sum->n_kept, sum->n_failed, sum->seconds_audio, sum->seconds_wall,
-                    sum->seconds_wall > 0 ? sum->seconds_audio / sum->seconds_wall : 0, table);
+        char speed[96] = "";
+        if (sum->n_done && sum->seconds_wall > 0)
+            snprintf(speed, sizeof speed, " %.2f s of sound in %.2f s, %.0f x realtime;", sum->seconds_audio, sum->seconds_wall,
+                     sum->seconds_audio / sum->seconds_wall);
+        report_note(o, "%s: %zu done, %zu kept, %zu failed;%s %s", o->output, sum->n_done, sum->n_kept, sum->n_failed, speed, table);
         return ECDC_OK;
     }
     cJSON *json = cJSON_CreateObject();
@@ -77,10 +80,12 @@ static int run_list(struct batch *b) {
         status = report(b, &sum, table, &err);
     int result = status == ECDC_OK ? EXIT_DONE : report_error(&err);
     if (sum.n_open) {
-        ecdc_fail(&err, ECDC_E_STOPPED, "interrupted: %zu of %zu file(s) are open; the same command goes on", sum.n_open, b->n);
+        ecdc_fail(&err, ECDC_E_STOPPED, "interrupted: %zu of %zu file%s are open; the same command goes on", sum.n_open, b->n,
+                  plural((int64_t)b->n));
         result = report_error(&err);
     } else if (sum.n_failed) {
-        ecdc_fail(&err, ECDC_E_FORMAT, "%zu of %zu file(s) failed; %s says why", sum.n_failed, b->n, table ? table : "the table");
+        ecdc_fail(&err, ECDC_E_FORMAT, "%zu of %zu file%s failed; %s says why", sum.n_failed, b->n, plural((int64_t)b->n),
+                  table ? table : "the table");
         result = report_error(&err);
     }
     free(table);

@@ -134,6 +134,19 @@ static ecdc_status build(struct dataset_run *r, bool *good, ecdc_error *err) {
     return status;
 }
 
+/* A limit beyond what there is would else pass for one that was kept. */
+static ecdc_status note_limit(const struct dataset_run *r, ecdc_error *err) {
+    ecdc_status status = ECDC_OK;
+    for (int64_t i = 0; r->o->max_trs > 0 && status == ECDC_OK && i < r->info.n_subjects; i++) {
+        ecdc_study_subject subject;
+        status = ecdc_study_get_subject(r->study, i, &subject, err);
+        if (status == ECDC_OK && subject.n_trs < r->o->max_trs)
+            report_note(r->o, "%s: %" PRId64 " TR%s, fewer than --max-trs %" PRId64 ": all are taken", subject.scan, subject.n_trs,
+                        plural(subject.n_trs), r->o->max_trs);
+    }
+    return status;
+}
+
 /* One line per part, and whether the scans reach to the film's end. */
 struct findings {
     cJSON *parts, *steps;
@@ -171,8 +184,9 @@ static ecdc_status check_step(const struct dataset_run *r, int64_t i, struct fin
     json_put_integer(step, "film_trs", film_trs);
     json_append(f->steps, step);
     if (!r->o->json)
-        printf("sub-%-8s %-8s %s: %" PRId64 " TRs, the film has %" PRId64 ": %s\n", subject.label, shorter ? "short" : "longer",
-               subject.scan, scan_trs, film_trs, shorter ? "the film's end was not scanned" : "what is behind the film is not used");
+        printf("sub-%-8s %-8s %s: %" PRId64 " TR%s, the film has %" PRId64 ": %s\n", subject.label, shorter ? "short" : "longer",
+               subject.scan, scan_trs, plural(scan_trs), film_trs,
+               shorter ? "the film's end was not scanned" : "what is behind the film is not used");
     return ECDC_OK;
 }
 
@@ -201,9 +215,14 @@ static int run(const struct options *o) {
         return report_usage("dataset: --hrf causal has no meaning for codes, which are labels; use --mode latent or mel");
     if (o->mode != ECDC_MODE_ENCODEC && o->hrf == ECDC_HRF_GIBLET_DOC)
         return report_usage("dataset: --hrf giblet-doc rounds to codes; --mode latent and mel have --hrf causal or giblet");
+    char option[32];
+    if (o->mode == ECDC_MODE_MEL && option_given(o, OPTIONS_OF_CODES, option))
+        return report_usage("dataset: %s means nothing with --mode mel", option);
     struct dataset_run r = {.o = o};
     ecdc_error err;
     ecdc_status status = open_study(&r, &err);
+    if (status == ECDC_OK)
+        status = note_limit(&r, &err);
     if (status == ECDC_OK)
         status = (builds ? build : check)(&r, &good, &err);
     input_listener_end(&r.listener);

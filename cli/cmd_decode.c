@@ -5,7 +5,7 @@
 #include "codes_in.h"
 
 static int run(const struct options *o) {
-    if (!output_format(&command_decode, o, "wav") || output_is_input(o))
+    if (output_is_input(o) || !output_format(&command_decode, o, "wav"))
         return EXIT_USAGE;
     ecdc_error err;
     struct codes_in *in = NULL;
@@ -22,6 +22,7 @@ const struct command command_decode = {
     .name = "decode",
     .arguments = "IN.ecdc|IN.npy|IN.npz -o OUT.wav",
     .summary = "codes -> sound",
+    .details = "The first bytes tell what IN is; - is standard input, an .ecdc or a .npy.",
     .options = "output format overwrite model force float rescale threads precision cpu json",
     .min_arguments = 1,
     .max_arguments = 1,

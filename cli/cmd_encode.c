@@ -37,17 +37,17 @@ static ecdc_status report(const struct options *o, const ecdc_model *model, cons
     if (status != ECDC_OK)
         return status;
     double audio_s = (double)result->samples / result->sampling_rate_hz;
-    const char *unit = info.chunked ? "chunks" : "frames";
+    const char *unit = info.chunked ? "chunk" : "frame", *units = info.chunked ? "chunks" : "frames";
     int64_t n = info.chunked ? ecdc_model_chunks(model, result->samples) : ecdc_model_frames(model, result->samples);
     if (!o->json) {
-        report_note(o, "%s: %lld %s x %d codebooks, %.2f s of sound in %.2f s", o->output, (long long)n, unit, n_codebooks,
-                    audio_s, result->seconds_wall);
+        report_note(o, "%s: %lld %s%s x %d codebook%s, %.2f s of sound in %.2f s", o->output, (long long)n, unit, plural(n),
+                    n_codebooks, plural(n_codebooks), audio_s, result->seconds_wall);
         return ECDC_OK;
     }
     cJSON *json = cJSON_CreateObject();
     json_put_string(json, "output", o->output);
     json_put_integer(json, "samples", result->samples);
-    json_put_integer(json, unit, n);
+    json_put_integer(json, units, n);
     json_put_integer(json, "codebooks", n_codebooks);
     json_put_bool(json, "partial", *result->broken_off != 0);
     json_put_speed(json, audio_s, result->seconds_wall);
@@ -88,8 +88,8 @@ ecdc_status encode_file(const struct options *o, const char *format, const ecdc_
 }
 
 static int run(const struct options *o) {
-    const char *format = output_format(&command_encode, o, "ecdc npy npz");
-    if (!format || output_is_input(o))
+    const char *format = output_is_input(o) ? NULL : output_format(&command_encode, o, "ecdc npy npz");
+    if (!format)
         return EXIT_USAGE;
     ecdc_model *model;
     struct encoded result;

@@ -10,23 +10,12 @@
 #include "json_out.h"
 #include "model_open.h"
 
-/* The option that was given but has no meaning in the mode, NULL for none. */
-static const char *meaningless(const struct options *o) {
-    const struct {
-        bool given, encodec, latent, mel; /* the modes it is for */
-        const char *name;
-    } about[] = {
-        {o->layout_given, true, false, false, "--layout"}, {o->dtype != NULL, true, false, false, "--dtype"},
-        {o->per_frame, false, true, false, "--per-frame"}, {o->model_given, true, true, false, "-m"},
-        {o->bandwidth_given, true, true, false, "-b"},     {o->codebooks != 0, true, true, false, "--codebooks"},
-    };
-    for (size_t i = 0; i < sizeof about / sizeof *about; i++) {
-        bool meant = o->mode == ECDC_MODE_ENCODEC ? about[i].encodec : o->mode == ECDC_MODE_LATENT ? about[i].latent : about[i].mel;
-        if (about[i].given && !meant)
-            return about[i].name;
-    }
-    return NULL;
-}
+/* The options that have no meaning in each mode, in the order of ecdc_mode. */
+static const char *const meaningless[] = {
+    [ECDC_MODE_ENCODEC] = "per-frame",
+    [ECDC_MODE_MEL] = "layout dtype per-frame " OPTIONS_OF_CODES,
+    [ECDC_MODE_LATENT] = "layout dtype",
+};
 
 ecdc_features_settings features_settings(const struct options *o, const ecdc_listener *listener) {
     ecdc_features_settings s = ecdc_default_features_settings();
@@ -54,14 +43,14 @@ ecdc_features_settings features_settings(const struct options *o, const ecdc_lis
 
 static ecdc_status report(const struct options *o, const ecdc_features_result *r, ecdc_error *err) {
     double audio_s = (double)r->samples / r->sampling_rate_hz;
-    static const char *const units[] = {"codebooks", "mels", "dimensions"}; /* in the order of ecdc_mode */
+    static const char *const units[] = {"codebook", "mel", "dimension"}; /* in the order of ecdc_mode */
     static const char *const names[] = {"n_codebooks", "n_mels", "dimension"};
     if (!o->json) {
         char frames[40] = "";
         if (o->mode != ECDC_MODE_LATENT || o->per_frame)
-            snprintf(frames, sizeof frames, " x %" PRId64 " frames", r->row[1]);
-        report_note(o, "%s: %" PRId64 " TRs x %" PRId64 " %s%s, %.2f s of sound in %.2f s", o->output, r->n_trs, r->row[0],
-                    units[o->mode], frames, audio_s, r->seconds_wall);
+            snprintf(frames, sizeof frames, " x %" PRId64 " frame%s", r->row[1], plural(r->row[1]));
+        report_note(o, "%s: %" PRId64 " TR%s x %" PRId64 " %s%s%s, %.2f s of sound in %.2f s", o->output, r->n_trs, plural(r->n_trs),
+                    r->row[0], units[o->mode], plural(r->row[0]), frames, audio_s, r->seconds_wall);
         return ECDC_OK;
     }
     cJSON *json = cJSON_CreateObject();
@@ -76,8 +65,8 @@ static ecdc_status report(const struct options *o, const ecdc_features_result *r
 }
 
 int features_usage(const struct options *o) {
-    const char *option = meaningless(o);
-    if (option)
+    char option[32];
+    if (option_given(o, meaningless[o->mode], option))
         return report_usage("features: %s means nothing with --mode %s", option, mode_name(o->mode));
     if (o->dtype && strncmp(o->dtype, "int", 3) != 0)
         return report_usage("features: --dtype %s: allowed is int64 or int16", o->dtype);
@@ -99,7 +88,7 @@ int features_model(const struct options *o, ecdc_model **model) {
 }
 
 static int run(const struct options *o) {
-    if (features_usage(o) != EXIT_DONE || !output_format(&command_features, o, "npy") || output_is_input(o))
+    if (features_usage(o) != EXIT_DONE || output_is_input(o) || !output_format(&command_features, o, "npy"))
         return EXIT_USAGE;
     ecdc_error err;
     ecdc_model *model;

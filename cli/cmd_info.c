@@ -17,12 +17,29 @@
 #include "media/npz.h"
 #include "model/hub_cache.h"
 #include "model/model.h"
+#include "model_match.h"
 
 enum { BLOCK = 65536 };
 
-/* A value for people: a string without its quotes, and without what its author would tell their terminal to do. False: no
- * memory, or the value is spoilt (json_put.h). */
+/* The unit of a member; "": it has none. */
+static const char *unit_of(const char *name) {
+    static const struct {
+        const char *name, *unit;
+    } units[] = {{"sample_rate", " Hz"}, {"sampling_rate", " Hz"}, {"frame_rate", " Hz"}, {"duration", " s"}, {"tr", " s"},
+                 {"audio_start", " s"}, {"bandwidth", " kbps"}, {"bandwidths", " kbps"}};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (!strcmp(name, units[i].name))
+            return units[i].unit;
+    return "";
+}
+
+/* A value for people: a string without its quotes, and without what its author would tell their terminal to do; a number with the
+ * digits that they read. False: no memory, or the value is spoilt (json_put.h). */
 static bool print_value(const cJSON *value) {
+    if (cJSON_IsRaw(value) && strpbrk(value->valuestring, ".e")) { /* json_put_number's */
+        printf("%.7g", strtod(value->valuestring, NULL));
+        return true;
+    }
     const char *string = cJSON_GetStringValue(value);
     char *text = string ? ecdc_strdup(string) : cJSON_PrintUnformatted(value);
     if (text) {
@@ -64,7 +81,7 @@ static ecdc_status print_plain(const cJSON *object, ecdc_error *err) {
         }
         printf("%-14s ", member->string);
         printed = print_value(member) && printed;
-        putchar('\n');
+        puts(cJSON_IsNull(member) ? "" : unit_of(member->string));
     }
     return printed ? ECDC_OK : ecdc_fail_memory(err, "the description");
 }
@@ -125,6 +142,28 @@ static ecdc_status describe_audio(const struct options *o, cJSON *json, ecdc_err
     return status;
 }
 
+/* How long the sound is, and whether all of it is there: what the header's model tells of the codes. */
+static ecdc_status describe_payload(const struct options *o, struct container_reader *reader, const struct config *c, cJSON *json,
+                                    ecdc_error *err) {
+    const struct container_header *header = container_header_of(reader);
+    int bits = config_code_bits(c), hop = config_hop(c);
+    int64_t unit = c->chunk_length_s > 0 ? config_chunk_stride(c) : hop;
+    const struct container_chunks chunks = {bits, hop, config_chunk_samples(c), config_chunk_stride(c), c->normalize};
+    ecdc_status status = c->chunk_length_s > 0 ? container_begin_chunks(reader, &chunks, err) : container_begin(reader, bits, hop, err);
+    if (status != ECDC_OK && status != ECDC_E_FORMAT)
+        return status;
+    int64_t surplus = container_surplus(reader);
+    if (status == ECDC_E_FORMAT)
+        report_note(o, "%s; ecdc decode refuses it", err->message);
+    json_put_integer(json, "sample_rate", c->sampling_rate);
+    json_put_integer(json, c->chunk_length_s > 0 ? "chunks" : "frames", header->samples / unit + (header->samples % unit != 0));
+    json_put_number(json, "duration", (double)header->samples / c->sampling_rate);
+    json_put_number(json, "bandwidth", header->codebooks * bits * config_frame_rate(c) / 1e3);
+    json_put_bool(json, "partial", surplus < 0);
+    json_put_integer(json, "surplus_bytes", surplus > 0 ? surplus : 0);
+    return ECDC_OK;
+}
+
 static ecdc_status describe_ecdc(const struct options *o, cJSON *json, ecdc_error *err) {
     struct container_reader *reader;
     ecdc_status status = container_open(o->arguments[0], &reader, err);
@@ -137,8 +176,13 @@ static ecdc_status describe_ecdc(const struct options *o, cJSON *json, ecdc_erro
     json_put_integer(json, "samples", header->samples);
     json_put_integer(json, "codebooks", header->codebooks);
     json_put_bool(json, "lm", header->lm);
+    struct config config;
+    bool known;
+    status = model_config_of(header->model, header->sha, &config, &known, err);
+    if (status == ECDC_OK && known)
+        status = describe_payload(o, reader, &config, json, err);
     container_close(reader);
-    return ECDC_OK;
+    return status;
 }
 
 static ecdc_status describe_npy(const struct options *o, cJSON *json, ecdc_error *err) {

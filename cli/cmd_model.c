@@ -42,10 +42,11 @@ static int list(const struct options *o) {
         }
         status = json_print(json, &err);
     } else {
-        printf("%-28s %-8s %7.1f MB  embedded (%s)\n", "default", "", (double)embedded.n_weights / 1e6, EMBEDDED_NAME);
+        char size[24];
+        printf("%-28s %-8s %10s  embedded (%s)\n", "default", "", size_text(embedded.n_weights, size), EMBEDDED_NAME);
         for (size_t i = 0; i < n; i++)
-            printf("%-28s %-8.8s %7.1f MB  %s%s\n", cached[i].name,
-                   *cached[i].revision ? cached[i].revision : cached[i].commit, (double)cached[i].n_bytes / 1e6,
+            printf("%-28s %-8.8s %10s  %s%s\n", cached[i].name,
+                   *cached[i].revision ? cached[i].revision : cached[i].commit, size_text(cached[i].n_bytes, size),
                    cached[i].path, cached[i].complete ? "" : "  (incomplete)");
         printf("%-28s %-8s %7s     generated, for measuring speed\n", "random:encodec_24khz", "", "");
     }
@@ -104,6 +105,7 @@ static int convert(const struct options *o) {
     ecdc_status status = model_open(o, o->arguments[1], &model, &err);
     if (status == ECDC_OK) {
         struct model_dir_written written;
+        char size[24];
         status = model_dir_write(model, o->arguments[2], format, o->dtype ? dtype : DTYPE_UNKNOWN, o->overwrite, &written, &err);
         if (status == ECDC_OK && o->json) {
             cJSON *json = cJSON_CreateObject();
@@ -113,7 +115,7 @@ static int convert(const struct options *o) {
             json_put_string(json, "sha256", written.sha256);
             status = json_print(json, &err);
         } else if (status == ECDC_OK)
-            report_note(o, "%s: config.json and %s (%.1f MB)", o->arguments[2], written.file, (double)written.n_bytes / 1e6);
+            report_note(o, "%s: config.json and %s (%s)", o->arguments[2], written.file, size_text(written.n_bytes, size));
         ecdc_model_close(model);
     }
     return status == ECDC_OK ? EXIT_DONE : report_error(&err);

@@ -11,19 +11,20 @@ static ecdc_status check_mode(const struct options *o, const struct sidecar *s, 
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: latents are not decoded by this command; codes and mel spectrograms are",
                          path);
     if (s->found && floats != (s->mode == ECDC_MODE_MEL))
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: its description says --mode %s, but the array is %s", path, mode_name(s->mode),
-                         npy_dtype_name(dtype));
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: its description says --mode %s, but the array is %s%s", path, mode_name(s->mode),
+                         npy_dtype_name(dtype), floats ? "; codes are integers: numpy.save(PATH, codes.astype('int64'))" : "");
     if (o->as_giblet && !floats)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: --as-giblet is about mel spectrograms, this array is %s", path,
                          npy_dtype_name(dtype));
-    if (floats && (o->bandwidth_given || o->codebooks || o->layout_given || o->model_given))
-        return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: -m, -b, --codebooks and --layout are about codes, this array is %s", path,
+    char option[32];
+    if (floats && option_given(o, "layout force " OPTIONS_OF_CODES, option))
+        return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: %s is about codes, this array is %s: leave it away", path, option,
                          npy_dtype_name(dtype));
     return ECDC_OK;
 }
 
 static int run(const struct options *o) {
-    if (!output_format(&command_reconstruct, o, "wav") || output_is_input(o))
+    if (output_is_input(o) || !output_format(&command_reconstruct, o, "wav"))
         return EXIT_USAGE;
     struct npy_reader *npy = NULL;
     struct sidecar sidecar;

@@ -1,6 +1,7 @@
 /* ecdc report: a page, or a figure, that shows what codes keep of a sound. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 #include "input.h"
@@ -74,24 +75,43 @@ static ecdc_status report(const struct options *o, const ecdc_report_result *r, 
     sound_in_note_repairs(&in, &input);
     if (o->json)
         return print_json(o, r, wall_s, err);
-    report_note(o, "%s: %lld TRs, %.2f s of sound in %.2f s, %.1f MB", o->output, (long long)r->n_trs,
-                (double)r->n_samples / r->sampling_rate_hz, wall_s, (double)r->n_bytes / 1e6);
+    char size[24];
+    report_note(o, "%s: %lld TR%s, %.2f s of sound in %.2f s, %s", o->output, (long long)r->n_trs, plural(r->n_trs),
+                (double)r->n_samples / r->sampling_rate_hz, wall_s, size_text(r->n_bytes, size));
     return ECDC_OK;
 }
 
+/* Whether there is sound before the damage. A pipe cannot be read again: there it counts whether any came. */
+static bool sound_comes_before(const struct options *o, const struct watch *watch) {
+    struct stat s;
+    if (stat(o->arguments[0], &s) != 0 || !S_ISREG(s.st_mode))
+        return watch->started;
+    struct options partial = *o;
+    partial.partial_input = true;
+    ecdc_reader *reader;
+    ecdc_error ignored;
+    if (open_input(&partial, 0, 0, 1, &reader, &ignored) != ECDC_OK)
+        return false;
+    float sample;
+    size_t n = 0;
+    bool read = read_input(&partial, reader, &sample, 1, &n, &ignored) == ECDC_OK;
+    ecdc_reader_close(reader);
+    return read && n > 0;
+}
+
 /* A failure in the words of the command: damaged input can be used up to the damage. */
-static ecdc_status explain(const struct options *o, ecdc_status status, ecdc_error *err) {
+static ecdc_status explain(const struct options *o, const struct watch *watch, ecdc_status status, ecdc_error *err) {
     if (status == ECDC_E_STOPPED)
         return fail_interrupted(err);
     size_t n = strlen(err->message);
-    if (status == ECDC_E_FORMAT && !o->partial_input)
+    if (status == ECDC_E_FORMAT && !o->partial_input && sound_comes_before(o, watch))
         snprintf(err->message + n, sizeof err->message - n, "; --partial-input takes what comes before");
     return status;
 }
 
 static int run(const struct options *o) {
-    const char *format = output_format(&command_report, o, "html png");
-    if (!format || output_is_input(o))
+    const char *format = output_is_input(o) ? NULL : output_format(&command_report, o, "html png");
+    if (!format)
         return EXIT_USAGE;
     double start_s = now_s();
     struct watch watch = {.o = o};
@@ -105,7 +125,7 @@ static int run(const struct options *o) {
         if (watch.started)
             progress_end(&watch.progress);
         if (status != ECDC_OK)
-            status = explain(o, status, &err);
+            status = explain(o, &watch, status, &err);
     }
     if (status == ECDC_OK)
         status = report(o, &result, now_s() - start_s, &err);

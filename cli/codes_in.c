@@ -52,8 +52,9 @@ static ecdc_status container_rewind(void *context, ecdc_error *err) {
     return container_begin(in->container, in->code_bits, in->info.hop, err);
 }
 
-static ecdc_status open_container(struct codes_in *in, const struct options *o, ecdc_model **model, ecdc_error *err) {
-    ecdc_status status = container_open(in->path, &in->container, err);
+static ecdc_status open_container(struct codes_in *in, struct input file, const struct options *o, ecdc_model **model,
+                                  ecdc_error *err) {
+    ecdc_status status = container_open_input(file, &in->container, err);
     if (status != ECDC_OK)
         return status;
     const struct container_header *header = container_header_of(in->container);
@@ -114,8 +115,8 @@ static ecdc_status npy_rewind(void *context, ecdc_error *err) {
     return npy_seek(in->npy, 0, err);
 }
 
-static ecdc_status open_npy(struct codes_in *in, const struct options *o, ecdc_model **model, ecdc_error *err) {
-    ecdc_status status = npy_open(in->path, &in->npy, err);
+static ecdc_status open_npy(struct codes_in *in, struct input file, const struct options *o, ecdc_model **model, ecdc_error *err) {
+    ecdc_status status = npy_open_input(file, &in->npy, err);
     if (status == ECDC_OK)
         status = model_open(o, o->model, model, err);
     if (status != ECDC_OK)
@@ -216,14 +217,34 @@ static ecdc_status open_npz(struct codes_in *in, const struct options *o, ecdc_m
     return in->items ? ECDC_OK : ecdc_fail_memory(err, "codes");
 }
 
+/* The first bytes tell what a file is, and where they say nothing its name does. */
+static ecdc_status open_by_contents(struct codes_in *in, const struct options *o, ecdc_model **model, ecdc_error *err) {
+    struct input file;
+    unsigned char magic[6] = {0};
+    bool standard = !strcmp(o->arguments[0], "-");
+    ecdc_status status = input_open(&file, o->arguments[0], err);
+    if (status == ECDC_OK && file.size >= sizeof magic)
+        status = input_read(&file, magic, sizeof magic, err);
+    if (status == ECDC_OK)
+        status = input_seek(&file, 0, err);
+    bool npy = !memcmp(magic, "\x93NUMPY", 6), ecdc = !memcmp(magic, "ECDC", 4);
+    if (status == ECDC_OK && standard && !npy && !ecdc)
+        status = ecdc_fail(err, ECDC_E_FORMAT, "%s: neither an .ecdc file nor a .npy by its first bytes%s", in->path,
+                           memcmp(magic, "PK\3\4", 4) ? "" : "; a .npz is read by its name, not from standard input");
+    if (status != ECDC_OK) {
+        input_close(&file);
+        return status;
+    }
+    return npy || (!ecdc && path_ends_with(in->path, ".npy")) ? open_npy(in, file, o, model, err)
+                                                              : open_container(in, file, o, model, err);
+}
+
 ecdc_status codes_in_open(const struct options *o, struct codes_in **out, ecdc_model **model, ecdc_error *err) {
     struct codes_in *in = ecdc_alloc_zeros(1, sizeof *in);
     if (!in)
         return ecdc_fail_memory(err, "an input");
-    in->path = o->arguments[0];
-    ecdc_status status = path_ends_with(in->path, ".npy")   ? open_npy(in, o, model, err)
-                         : path_ends_with(in->path, ".npz") ? open_npz(in, o, model, err)
-                                                            : open_container(in, o, model, err);
+    in->path = strcmp(o->arguments[0], "-") ? o->arguments[0] : "standard input";
+    ecdc_status status = path_ends_with(in->path, ".npz") ? open_npz(in, o, model, err) : open_by_contents(in, o, model, err);
     if (status == ECDC_OK && in->source.n_samples == 0)
         status = ecdc_fail(err, ECDC_E_FORMAT, "%s: no sound", in->path);
     if (status == ECDC_OK)

@@ -150,13 +150,15 @@ static ecdc_status report(const struct extract *e, ecdc_error *err) {
     const struct options *o = e->o;
     double seconds = now_s() - e->start_s;
     if (e->report.n_not_finite > 0)
-        report_note(o, "%s: %" PRId64 " numbers in %" PRId64 " voxels are not finite (NaN or infinite); the mean of the voxel stands for "
-                    "them", e->info.path, e->report.n_not_finite, e->report.n_voxels_not_finite);
+        report_note(o, "%s: %" PRId64 " number%s in %" PRId64 " voxel%s %s not finite (NaN or infinite); the mean of the voxel stands "
+                    "instead", e->info.path, e->report.n_not_finite, plural(e->report.n_not_finite), e->report.n_voxels_not_finite,
+                    plural(e->report.n_voxels_not_finite), e->report.n_not_finite == 1 ? "is" : "are");
     if (e->report.n_constant > 0)
         report_note(o, "%s: %" PRId64 " of %zu voxels are constant%s", e->info.path, e->report.n_constant, e->n_voxels,
                     o->zscore ? "; their z-scores are 0" : "");
     if (!o->json) {
-        report_note(o, "%s: %" PRId64 " TRs x %zu voxels in %.2f s", o->output, e->report.n_trs, e->n_voxels, seconds);
+        report_note(o, "%s: %" PRId64 " TR%s x %zu voxel%s in %.2f s", o->output, e->report.n_trs, plural(e->report.n_trs), e->n_voxels,
+                    plural((int64_t)e->n_voxels), seconds);
         return ECDC_OK;
     }
     cJSON *json = cJSON_CreateObject();

@@ -30,7 +30,8 @@ static int run_command(int argc, char **argv) {
         print_help(stderr);
         return EXIT_USAGE;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+    bool help = !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help");
+    if (help && argc == 2) {
         print_help(stdout);
         return EXIT_DONE;
     }
@@ -38,14 +39,18 @@ static int run_command(int argc, char **argv) {
         printf("ecdc %s (%s)\n", ecdc_version(), ecdc_cpu_name(ECDC_CPU_AUTO));
         return EXIT_DONE;
     }
+    const char *name = argv[help ? 2 : 1]; /* help COMMAND is COMMAND --help */
     const struct command *command = NULL;
     for (size_t i = 0; i < N_COMMANDS; i++)
-        if (!strcmp(argv[1], commands[i]->name))
+        if (!strcmp(name, commands[i]->name))
             command = commands[i];
     if (!command)
-        return report_usage("no command '%s'; ecdc --help lists them", argv[1]);
+        return report_usage("no command '%s'; ecdc --help lists them", name);
+    if (help && argc > 3)
+        return report_usage("usage: ecdc help COMMAND");
     struct options options;
-    int status = options_parse(command, argc - 1, argv + 1, &options);
+    char flag[] = "--help", *for_help[] = {argv[0], flag, NULL};
+    int status = help ? options_parse(command, 2, for_help, &options) : options_parse(command, argc - 1, argv + 1, &options);
     return status != EXIT_DONE || options.help ? status : command->run(&options);
 }
 

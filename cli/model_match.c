@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "model/embedded.h"
 #include "model/model.h"
+#include "model/random.h"
 #include "model_open.h"
 
 static bool matches(const ecdc_model *model, const char *name, const char *sha) {
@@ -48,5 +49,37 @@ ecdc_status model_open_matching(const struct options *o, const char *path, const
                        *sha ? " (SHA-256 " : "", sha, *sha ? "...)" : "", (*model)->name, ecdc_model_sha256(*model));
     ecdc_model_close(*model);
     *model = NULL;
+    return status;
+}
+
+/* Whatever else keeps a model from being read only makes it unknown. */
+static ecdc_status unless_memory(ecdc_status status, const ecdc_error *why, bool *known, ecdc_error *err) {
+    *known = status == ECDC_OK;
+    return status == ECDC_E_MEMORY ? ecdc_fail(err, status, "%s", why->message) : ECDC_OK;
+}
+
+ecdc_status model_config_of(const char *name, const char *sha, struct config *config, bool *known, ecdc_error *err) {
+    char buffer[160];
+    ecdc_error why;
+    const char *wanted = name_to_open(name, sha, buffer, sizeof buffer);
+    if (!strcmp(wanted, "default")) {
+        struct embedded_model e = embedded_model();
+        return unless_memory(config_parse(EMBEDDED_NAME, e.config, e.n_config, config, &why), &why, known, err);
+    }
+    if (wanted == buffer) { /* published: generated ones have the same shapes */
+        snprintf(buffer, sizeof buffer, "random:%s", name);
+        wanted = buffer;
+    }
+    if (random_model_is_name(wanted))
+        return unless_memory(random_model_config(wanted, config, &why), &why, known, err);
+    ecdc_model *model;
+    const char *hex;
+    ecdc_status status = ecdc_model_open(wanted, &model, &why);
+    if (status != ECDC_OK)
+        return unless_memory(status, &why, known, err);
+    status = unless_memory(model_sha256(model, &hex, &why), &why, known, err);
+    *known = *known && matches(model, name, sha);
+    *config = model->config;
+    ecdc_model_close(model);
     return status;
 }

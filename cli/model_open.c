@@ -16,11 +16,12 @@ struct talk {
 static void announce(void *context, const ecdc_hub_plan *plan) {
     struct talk *t = context;
     const struct options *o = t->options;
-    report_note(o, "downloading %s (%s, commit %.8s) from %s: %s, %.1f MB; licence: %s; into %s", plan->repository,
-                plan->revision, plan->commit, plan->endpoint, plan->files, (double)plan->n_bytes / 1e6,
+    char size[24];
+    report_note(o, "downloading %s (%s, commit %.8s) from %s: %s, %s; licence: %s; into %s", plan->repository,
+                plan->revision, plan->commit, plan->endpoint, plan->files, size_text(plan->n_bytes, size),
                 *plan->licence ? plan->licence : "the model card states none", plan->directory);
     if (plan->n_bytes_here)
-        report_note(o, "%.1f MB of it are here from an earlier download", (double)plan->n_bytes_here / 1e6);
+        report_note(o, "%s of it are here from an earlier download", size_text(plan->n_bytes_here, size));
     t->fetched->downloaded = true;
     t->fetched->n_bytes = plan->n_bytes - plan->n_bytes_here;
     progress_start_bytes(&t->progress, o, "downloading", (double)plan->n_bytes, (double)plan->n_bytes_here);

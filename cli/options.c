@@ -31,9 +31,7 @@ enum {
 
 static const struct option_row rows[] = {
     {"output", 'o', "FILE", "where to write; - is standard output"},
-    {"format", OPT_FORMAT, "FORMAT", "what to write (ecdc, npy, npz, wav; report: html, png; model convert:\n"
-                                 "safetensors, th),"
-                                 " where the name of the output does not tell"},
+    {"format", OPT_FORMAT, "FORMAT", "npy, where the name of the output does not tell"},
     {"overwrite", 'f', NULL, "replace existing outputs"},
     {"track", OPT_TRACK, "N", "audio track of the (first) input, counted from 0; ecdc info lists them\n"
                               "(default: the one that FFmpeg holds to be the best)"},
@@ -41,11 +39,10 @@ static const struct option_row rows[] = {
     {"model", 'm', "MODEL", "default, a directory, a .safetensors or .th file, a hub name such as\n"
                             "facebook/encodec_24khz (downloaded once), random:encodec_24khz\n"
                             "(default: default)"},
-    {"bandwidth", 'b', "KBPS", "1.5, 3, 6, 12 or 24 (default: 3); report: one or several, as in 1.5,6"},
+    {"bandwidth", 'b', "KBPS", "1.5, 3, 6, 12 or 24 (default: 3)"},
     {"codebooks", OPT_CODEBOOKS, "K", "only the first K codebooks of the bandwidth"},
-    {"tr", OPT_TR, "SECONDS", "repetition time, a decimal or a fraction such as 2/3 (default: 1.5;\n"
-                      "fmri restore: as the series' description has it)"},
-    {"max-trs", OPT_MAX_TRS, "N", "stop after N TRs (fmri extract: a scan with fewer is refused)"},
+    {"tr", OPT_TR, "SECONDS", "repetition time, a decimal or a fraction such as 2/3 (default: 1.5)"},
+    {"max-trs", OPT_MAX_TRS, "N", "stop after N TRs"},
     {"layout", OPT_LAYOUT, "NAME", "codes (n_trs, K, frames), flat (n_trs, K * frames),\n"
                                    "giblet (n_trs, giblet's codebooks * frames) (default: codes)"},
     {"alignment", OPT_ALIGNMENT, "NAME", "giblet (int(75 * TR) frames each) or exact (no drift) (default: giblet)"},
@@ -55,10 +52,8 @@ static const struct option_row rows[] = {
     {"per-frame", OPT_PER_FRAME, NULL, "latent: every frame's vector, (n_trs, dimension, frames)"},
     {"hrf", OPT_HRF, "NAME", "haemodynamic response: none; causal (Glover's, latent and mel); giblet (its\n"
                              "centred convolution; codes stay as they are); giblet-doc (its documents' way with\n"
-                             "codes: convolved and rounded, which makes noise of labels) (default: none;\n"
-                             "dataset: giblet for codes, causal for the rest)"},
-    {"dtype", OPT_DTYPE, "NAME", "int64 or int16 (default: int64); model convert: float32 or float16\n"
-                              "(default: as the model has it)"},
+                             "codes: convolved and rounded, which makes noise of labels) (default: none)"},
+    {"dtype", OPT_DTYPE, "NAME", "int64 or int16 (default: int64)"},
     {"python", OPT_PYTHON, "FILE", "verify: a Python that has transformers (default: that of the active\n"
                                    "virtual environment, else python3)"},
     {"audio", OPT_AUDIO, "FILE", "verify: also with this sound, up to 60 s of it"},
@@ -76,8 +71,9 @@ static const struct option_row rows[] = {
     {"seconds", OPT_SECONDS, "S", "length of the generated sound (default: 20)"},
     {"repeats", OPT_REPEATS, "R", "how often; medians are printed (default: 5)"},
     {"profile", OPT_PROFILE, NULL, "also where the time goes: each layer, the quantizer, the rest"},
-    {"mask", OPT_MASK, "FILE", "fmri extract, restore: NIfTI of the voxels that count, as fmri mask writes it"},
-    {"zscore", OPT_ZSCORE, NULL, "fmri extract: each voxel minus its mean, divided by its standard deviation"},
+    {"mask", OPT_MASK, "FILE", "NIfTI of the voxels that count, as fmri mask writes it: extract and\n"
+                               "restore need it"},
+    {"zscore", OPT_ZSCORE, NULL, "extract: each voxel minus its mean, divided by its standard deviation"},
     {"jobs", OPT_JOBS, "N", "files at the same time, each on one thread; four per processor and\n"
                            "more share the reading of weights (default: all processors)"},
     {"shard", OPT_SHARD, "PART", "I/N: only every N-th file, from the I-th on (1 to N): one task of N"},
@@ -105,6 +101,37 @@ static bool takes(const struct command *command, const char *option) {
 
 enum { COLUMN = 30 }; /* where the text begins, two spaces behind the longest option */
 
+/* What an option means to some commands, where that is not what its row says. */
+static const struct own_words {
+    const char *commands, *option, *value, *help; /* value NULL: the row's */
+} own_words[] = {
+    {"batch", "output", "DIR", "the directory of the outputs"},
+    {"encode", "format", NULL, "ecdc, npy or npz, where the name of the output does not tell"},
+    {"decode reconstruct", "format", NULL, "wav, where the name of the output does not tell"},
+    {"report", "format", NULL, "html or png, where the name of the output does not tell"},
+    {"batch", "format", NULL, "npy; of encode ecdc, npy or npz (default: ecdc)"},
+    {"model", "format", NULL, "convert: safetensors or th (default: safetensors)"},
+    {"model", "dtype", NULL, "convert: float32 or float16 (default: as the model has it)"},
+    {"bench", "model", NULL, "as of encode, or random:encodec_48khz, whose weights are generated, too\n"
+                             "(default: random:encodec_24khz)"},
+    {"report", "bandwidth", NULL, "1.5, 3, 6, 12 or 24, or several with commas between (default: 3)"},
+    {"fmri", "tr", NULL, "restore: repetition time, a decimal or a fraction such as 2/3 (default: as\n"
+                         "the series' description has it)"},
+    {"fmri", "max-trs", NULL, "extract: the first N TRs; a scan with fewer is refused"},
+    {"dataset", "hrf", NULL, "haemodynamic response: none; causal (Glover's, latent and mel); giblet (its\n"
+                             "centred convolution; codes stay as they are); giblet-doc (its documents' way with\n"
+                             "codes: convolved and rounded, which makes noise of labels) (default: giblet for\n"
+                             "codes, causal for the rest)"},
+    {"autoencoder", "force", NULL, "run on codes of a model other than the one it was trained on"},
+};
+
+static const struct own_words *words_of(const struct command *command, const char *option) {
+    for (size_t i = 0; i < sizeof own_words / sizeof *own_words; i++)
+        if (!strcmp(own_words[i].option, option) && in_list(command->name, own_words[i].commands))
+            return &own_words[i];
+    return NULL;
+}
+
 static void print_help(const struct command *command) {
     printf("usage: ecdc %s [OPTION ...] %s\n\n%s\n\n", command->name, command->arguments, command->summary);
     if (command->details)
@@ -113,12 +140,14 @@ static void print_help(const struct command *command) {
         const struct option_row *row = &rows[i];
         if (!takes(command, row->name))
             continue;
+        const struct own_words *own = words_of(command, row->name);
+        const char *value = own && own->value ? own->value : row->value;
         char left[64], letter[8] = "    ";
         if (row->key < FIRST_LONG)
             snprintf(letter, sizeof letter, "-%c, ", row->key);
-        snprintf(left, sizeof left, "  %s--%s%s%s", letter, row->name, row->value ? " " : "", row->value ? row->value : "");
+        snprintf(left, sizeof left, "  %s--%s%s%s", letter, row->name, value ? " " : "", value ? value : "");
         printf("%-*s", COLUMN, left);
-        for (const char *s = row->help; *s; s++) {
+        for (const char *s = own ? own->help : row->help; *s; s++) {
             putchar(*s);
             if (*s == '\n')
                 printf("%*s", COLUMN, "");
@@ -351,6 +380,9 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
                                 command->name);
         if (key == '?') { /* inside a group of letters, optind still points at the group */
             const char unknown[] = {'-', (char)optopt, 0};
+            const char *word = argv[optind - 1], *sign = strchr(word, '=');
+            if (optopt > 0 && sign && !strncmp(word, "--", 2)) /* known, and given a value */
+                return report_usage("%s: %.*s takes no value", command->name, (int)(sign - word), word);
             bool is_letter = optopt > 0 && optopt < FIRST_LONG && !strchr(letters, optopt);
             return report_usage("%s: no option %s; ecdc %s --help lists them", command->name,
                                 is_letter ? unknown : argv[optind - 1], command->name);
@@ -388,8 +420,34 @@ const char *option_outside(const struct options *o, const char *allowed, const c
     return NULL;
 }
 
+bool option_given(const struct options *o, const char *list, char name[32]) {
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (o->given >> i & 1 && in_list(rows[i].name, list)) {
+            if (rows[i].key < FIRST_LONG)
+                snprintf(name, 32, "-%c", rows[i].key);
+            else
+                snprintf(name, 32, "--%s", rows[i].name);
+            return true;
+        }
+    return false;
+}
+
+/* Whether --format and the output's name contradict each other; says so. Whoever reads the file goes by its name. */
+static bool format_contradicts_name(const struct command *command, const struct options *o) {
+    const char *ending = strrchr(o->output, '.');
+    for (size_t i = 0; o->format && ending && i < N_FORMATS; i++)
+        if (!strcasecmp(ending + 1, formats[i]) && strcmp(o->format, formats[i]) != 0) {
+            report_usage("%s: -o %s --format %s: the name says %s; leave --format away, or let the name end in .%s", command->name,
+                         o->output, o->format, formats[i], o->format);
+            return true;
+        }
+    return false;
+}
+
 const char *output_format(const struct command *command, const struct options *o, const char *allowed) {
     const char *name = strrchr(o->output, '.');
+    if (o->format && in_list(o->format, allowed) && format_contradicts_name(command, o))
+        return NULL;
     for (size_t i = 0; i < N_FORMATS; i++) {
         bool asked = o->format ? !strcmp(o->format, formats[i]) : name && !strcasecmp(name + 1, formats[i]);
         if (asked && in_list(formats[i], allowed))

@@ -42,13 +42,35 @@ static ecdc_status find_parameters(struct rows_in *in, const struct options *o, 
     return ecdc_tr_grid_init(&in->shape.grid, tr, in->info.frame_rate_hz, alignment, err);
 }
 
+/* More or fewer codebooks per row than asked for. */
+static ecdc_status fail_codebooks(const struct rows_in *in, const struct options *o, int layout, int64_t codebooks, ecdc_error *err) {
+    const char *remedy = "";
+    const struct npy_shape *shape = npy_shape_of(in->npy);
+    if (shape->n_dims == 2 && codebooks == 1 && shape->dims[0] == in->shape.n_codebooks)
+        remedy = "; a single row of them has its axis of TRs, too: numpy.save(PATH, codes[None])";
+    else if (codebooks > in->shape.n_codebooks && layout != ECDC_LAYOUT_GIBLET)
+        remedy = "; for giblet's own arrays: --layout giblet";
+    else if (codebooks < in->shape.n_codebooks && o->codebooks)
+        remedy = "; --codebooks takes the first of those that are there";
+    else if (codebooks < in->shape.n_codebooks && o->bandwidth_given)
+        remedy = in->sidecar.found ? "; leave -b away: the description beside it knows the bandwidth"
+                                   : "; leave -b away, or give a lower one";
+    return ecdc_fail(err, ECDC_E_FORMAT, "%s: %" PRId64 " codebook%s per row where %d %s expected%s", in->path, codebooks,
+                     plural(codebooks), in->shape.n_codebooks, in->shape.n_codebooks == 1 ? "is" : "are", remedy);
+}
+
 /* Holds the array's shape against the parameters. */
 static ecdc_status check_shape(struct rows_in *in, const struct options *o, int layout, ecdc_error *err) {
     const struct npy_shape *shape = npy_shape_of(in->npy);
     int64_t frames = in->shape.grid.frames_per_tr, codebooks;
-    const char *tr = o->tr_given || !in->sidecar.found ? o->tr : in->sidecar.tr;
+    char text[48];
+    const char *tr = o->tr_given || !in->sidecar.found ? o->tr : tr_text(in->sidecar.tr, text);
     if (shape->fortran_order)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: is in Fortran order; save it with numpy.ascontiguousarray", in->path);
+    if (o->layout_given && (shape->n_dims == 2 || shape->n_dims == 3) && (shape->n_dims == 3) != (layout == ECDC_LAYOUT_CODES))
+        return ecdc_fail(err, ECDC_E_FORMAT, "%s: --layout %s has %d dimensions, this array has %d: leave --layout away, or say %s",
+                         in->path, layout_name(o->layout), layout == ECDC_LAYOUT_CODES ? 3 : 2, shape->n_dims,
+                         layout == ECDC_LAYOUT_CODES ? "flat or giblet" : "codes");
     if (shape->n_dims == 3 && shape->dims[2] == frames)
         codebooks = shape->dims[1];
     else if (shape->n_dims == 2 && shape->dims[1] > 0 && shape->dims[1] % frames == 0)
@@ -65,11 +87,15 @@ static ecdc_status check_shape(struct rows_in *in, const struct options *o, int 
     if (codebooks < 1 || codebooks > INT32_MAX || in->shape.n_codebooks < 1 || in->shape.n_codebooks > in->info.n_codebooks)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: %" PRId64 " codebooks per row, %s has 1 to %d", in->path, codebooks,
                          in->info.name, in->info.n_codebooks);
-    if (codebooks < in->shape.n_codebooks || (codebooks > in->shape.n_codebooks && layout != ECDC_LAYOUT_GIBLET && !o->codebooks && !in->sidecar.found))
-        return ecdc_fail(err, ECDC_E_FORMAT, "%s: %" PRId64 " codebooks per row where %d are expected%s", in->path, codebooks,
-                         in->shape.n_codebooks, layout == ECDC_LAYOUT_GIBLET ? "" : "; for giblet's own arrays: --layout giblet");
+    bool more_is_right = layout == ECDC_LAYOUT_GIBLET || o->codebooks || in->sidecar.found;
+    if (codebooks < in->shape.n_codebooks || (codebooks > in->shape.n_codebooks && !more_is_right))
+        return fail_codebooks(in, o, layout, codebooks, err);
     in->shape.row_codebooks = (int)codebooks;
     in->n_trs = shape->dims[0];
+    bool one_row = shape->n_dims == 2 && codebooks == 1 && in->n_trs > 1 && in->n_trs <= in->info.n_codebooks; /* perhaps */
+    if (one_row && !in->sidecar.found && !o->layout_given)
+        report_note(o, "%s: taken for %" PRId64 " TRs of one codebook (--layout flat says so); one TR of %" PRId64 " codebooks has three "
+                    "axes: numpy.save(PATH, codes[None])", in->path, in->n_trs, in->n_trs);
     return ECDC_OK;
 }
 

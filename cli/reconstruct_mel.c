@@ -32,6 +32,20 @@ struct mel_in {
 
 /* ----------------------------------------------------------------------------------------------- parameters --- */
 
+/* What an array of floats that is no spectrogram may be instead, and what to do about it. */
+static const char *guess(const struct mel_in *in) {
+    enum { LATENT_DIMENSION = 128, FRAME_RATE_HZ = 75 };
+    const struct npy_shape *shape = npy_shape_of(in->npy);
+    int64_t width = shape->n_dims == 2 || shape->n_dims == 3 ? shape->dims[shape->n_dims - 1] : 0;
+    int64_t frames = (int64_t)(FRAME_RATE_HZ * in->grid.samples.tr_s); /* of codes, as giblet counts them, or one more */
+    if (shape->n_dims > 1 && shape->dims[1] == LATENT_DIMENSION)
+        return "vectors of 128 numbers are latents, which are not decoded";
+    if ((shape->n_dims == 3 && (width == frames || width == frames + 1)) ||
+        (shape->n_dims == 2 && frames > 0 && width > 0 && (width % frames == 0 || width % (frames + 1) == 0)))
+        return "codes of this shape are integers: numpy.save(PATH, codes.astype('int64'))";
+    return "give the right --tr";
+}
+
 static ecdc_status check_shape(struct mel_in *in, const char *tr, ecdc_error *err) {
     const struct npy_shape *shape = npy_shape_of(in->npy);
     int64_t n_mels = in->grid.n_mels, width = in->grid.width;
@@ -45,16 +59,17 @@ static ecdc_status check_shape(struct mel_in *in, const char *tr, ecdc_error *er
     else
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: a mel spectrogram at a TR of %s s has the shape (n_trs, %" PRId64 ", %" PRId64
                          "), (n_trs, %" PRId64 ") or, from before, (n_trs, %" PRId64 "); this array is another one (%d dimensions"
-                         ", the last of %" PRId64 "); give the right --tr", in->path, tr, n_mels, width, n_mels * width, n_mels,
-                         shape->n_dims, shape->n_dims ? shape->dims[shape->n_dims - 1] : 1);
+                         ", the last of %" PRId64 "); %s", in->path, tr, n_mels, width, n_mels * width, n_mels,
+                         shape->n_dims, shape->n_dims ? shape->dims[shape->n_dims - 1] : 1, guess(in));
     in->n_trs = shape->dims[0];
     return in->n_trs > 0 ? ECDC_OK : ecdc_fail(err, ECDC_E_FORMAT, "%s: no sound (0 TRs)", in->path);
 }
 
 static ecdc_status find_parameters(struct mel_in *in, const struct sidecar *s, ecdc_error *err) {
     const struct options *o = in->o;
-    const char *tr = o->tr_given || !s->found ? o->tr : s->tr;
+    const char *tr = o->tr_given || !s->found ? o->tr : s->tr; /* a fraction there */
     ecdc_alignment alignment = o->alignment_given || !s->found ? o->alignment : s->alignment;
+    char text[48];
     in->settings = s->found ? s->mel : ecdc_default_mel_settings();
     in->ref = s->found ? s->mel_ref : 1;
     in->total = s->found && s->partial ? ecdc_mel_frames(&in->settings, s->samples) : INT64_MAX;
@@ -62,7 +77,7 @@ static ecdc_status find_parameters(struct mel_in *in, const struct sidecar *s, e
     if (status == ECDC_OK)
         status = ecdc_mel_grid_init(&in->grid, &in->settings, tr, alignment, err);
     if (status == ECDC_OK)
-        status = check_shape(in, tr, err);
+        status = check_shape(in, tr_text(tr, text), err);
     return status;
 }
 

@@ -144,6 +144,10 @@ static ecdc_status read_metadata(struct source *s, struct autoencoder_weights *w
         return ecdc_fail(s->err, ECDC_E_MODEL, "%s: was trained to make codes from scans (--source fmri), which this does not run; one "
                          "trained with --source codes is needed", s->path);
     const char *text = metadata_text(s, "frames_per_tr");
+    if (!cJSON_GetObjectItemCaseSensitive(s->metadata, "frames_per_tr"))
+        return ecdc_fail(s->err, ECDC_E_MODEL, "%s: is no autoencoder of examples/train_code_autoencoder.py: its metadata has no "
+                         "frames_per_tr%s", s->path, tensor_table_find(&s->table, "quantizer.layers.0.codebook.embed")
+                         ? " (it holds an EnCodec model, which encode -m and decode -m take)" : "");
     char *end;
     long long frames = strtoll(text, &end, 10);
     if (end == text || *end || frames < 1 || frames > MAX_FRAMES)

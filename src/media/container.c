@@ -10,7 +10,6 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "base/text.h"
-#include "media/input.h"
 
 enum {
     PREFIX_BYTES = 9,     /* magic, version, length of the JSON */
@@ -215,6 +214,7 @@ struct container_reader {
     int n_pending;
     size_t n_block, block_at;
     uint64_t bytes_left; /* of the codes, not yet in the block */
+    int64_t surplus;     /* bytes behind the codes; below 0: what they lack */
     unsigned char block[BLOCK_BYTES];
 };
 
@@ -329,12 +329,19 @@ static ecdc_status read_header(struct container_reader *r, ecdc_error *err) {
 }
 
 ecdc_status container_open(const char *path, struct container_reader **out, ecdc_error *err) {
+    struct input in;
+    ecdc_status status = input_open(&in, path, err);
+    return status == ECDC_OK ? container_open_input(in, out, err) : status;
+}
+
+ecdc_status container_open_input(struct input in, struct container_reader **out, ecdc_error *err) {
     struct container_reader *r = ecdc_alloc_zeros(1, sizeof *r);
-    if (!r)
+    if (!r) {
+        input_close(&in);
         return ecdc_fail_memory(err, "an .ecdc reader");
-    ecdc_status status = input_open(&r->in, path, err);
-    if (status == ECDC_OK)
-        status = read_header(r, err);
+    }
+    r->in = in;
+    ecdc_status status = read_header(r, err);
     r->codes = r->in.read;
     if (status != ECDC_OK) {
         container_close(r);
@@ -361,6 +368,17 @@ static ecdc_status begin(struct container_reader *r, int bits_per_code, uint64_t
     return input_seek(&r->in, r->codes, err);
 }
 
+/* A file has less than 2^63 bytes; the claim may be anything. */
+static int64_t surplus_of(uint64_t claimed, uint64_t present) {
+    if (claimed > present)
+        return claimed - present > INT64_MAX ? INT64_MIN : -(int64_t)(claimed - present);
+    return (int64_t)(present - claimed);
+}
+
+int64_t container_surplus(const struct container_reader *r) {
+    return r->surplus;
+}
+
 ecdc_status container_begin(struct container_reader *r, int bits_per_code, int hop, ecdc_error *err) {
     if (bits_per_code < 1 || bits_per_code > CONTAINER_MAX_BITS || hop < 1)
         return ecdc_fail(err, ECDC_E_ARGUMENT, "%s: codes of %d bits for %d samples", r->in.path, bits_per_code, hop);
@@ -369,6 +387,7 @@ ecdc_status container_begin(struct container_reader *r, int bits_per_code, int h
     uint64_t present = r->in.size - r->codes;
     bool overflow = __builtin_mul_overflow(frames, bits_per_frame, &bits);
     uint64_t claimed = overflow ? UINT64_MAX : ((uint64_t)bits + 7) / 8;
+    r->surplus = surplus_of(claimed, present);
     if (claimed > present) {
         /* present * 8 / bits_per_frame, in parts that cannot overflow */
         uint64_t per_frame = (uint64_t)bits_per_frame;
@@ -406,6 +425,7 @@ ecdc_status container_begin_chunks(struct container_reader *r, const struct cont
     bool overflow = __builtin_mul_overflow((uint64_t)whole, chunk_bytes(r, chunks, chunks->samples), &claimed);
     for (int64_t k = whole; k < n; k++) /* those that the signal's end cuts */
         overflow = overflow || __builtin_add_overflow(claimed, chunk_bytes(r, chunks, samples - k * chunks->stride), &claimed);
+    r->surplus = surplus_of(overflow ? UINT64_MAX : claimed, present);
     if (overflow || claimed > present)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: is cut off: %" PRId64 " chunks take %" PRIu64 " bytes, the file has %" PRIu64,
                          r->in.path, n, overflow ? UINT64_MAX : claimed, present);

@@ -6,6 +6,7 @@
 #ifndef ECDC_MEDIA_CONTAINER_H
 #define ECDC_MEDIA_CONTAINER_H
 
+#include "media/input.h"
 #include "media/output.h"
 
 enum { CONTAINER_MAX_CODEBOOKS = 256, CONTAINER_MAX_BITS = 24 };
@@ -36,13 +37,17 @@ void container_writer_free(struct container_writer *w);
 struct container_reader;
 /* Reads and checks the header: magic, version (others named), JSON (bounded), fields and their ranges; keys beside the
  * five are ignored, as the reference does. Does not look for the model. `lm: true` is ECDC_E_UNSUPPORTED with a message
- * that says what to do. The path is a regular file. */
+ * that says what to do. The path is a file, or "-", standard input (input.h). */
 ecdc_status container_open(const char *path, struct container_reader **out, ecdc_error *err);
+/* The same for an input that is open, at its start; takes it in any case. */
+ecdc_status container_open_input(struct input in, struct container_reader **out, ecdc_error *err);
 const struct container_header *container_header_of(const struct container_reader *r);
 /* Once the model is known: bits per code and samples per frame. Checks that the file is exactly as long as the header's
  * claim (ECDC_E_FORMAT: cut after N of M frames / N bytes too many). Before the first read; again to
  * begin anew. */
 ecdc_status container_begin(struct container_reader *r, int bits_per_code, int hop, ecdc_error *err);
+/* By how many bytes the file is longer than the header's claim, as the last call that began found it; below 0: shorter. */
+int64_t container_surplus(const struct container_reader *r);
 /* Up to max_frames frames, codes[frame * codebooks + codebook]; *n_read 0 at the end. */
 ecdc_status container_read(struct container_reader *r, int32_t *codes, size_t max_frames, size_t *n_read,
                            ecdc_error *err);

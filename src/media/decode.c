@@ -108,11 +108,16 @@ static void note_first_packet(struct decoder *d) {
 
 /* -------------------------------------------------------------------------------------------- decoding --- */
 
+static ecdc_status fail_rate(const struct decoder *d, int rate, ecdc_error *err) {
+    return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: a sampling rate of %d Hz is not supported, %d to %d Hz are; where the file's header is "
+                     "wrong: ffmpeg -i IN -af asetrate=RATE OUT", d->track.name, rate, rate_min, rate_max);
+}
+
 static ecdc_status check_frame(struct decoder *d, ecdc_error *err) {
     int rate = d->frame->sample_rate, channels = d->frame->ch_layout.nb_channels;
     if (d->rate == 0) {
         if (rate < rate_min || rate > rate_max)
-            return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: a sampling rate of %d Hz", d->track.name, rate);
+            return fail_rate(d, rate, err);
         if (channels < 1)
             return ecdc_fail(err, ECDC_E_FORMAT, "%s: an audio track without channels", d->track.name);
         if (!mix_init(&d->mix, &d->frame->ch_layout, d->out_channels))
@@ -297,7 +302,7 @@ ecdc_status decoder_open(const char *path, const ecdc_reader_settings *settings,
         d->rate = d->track.stream->codecpar->sample_rate;
         d->channels = d->track.stream->codecpar->ch_layout.nb_channels;
         if (d->rate < rate_min || d->rate > rate_max)
-            status = ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s: a sampling rate of %d Hz", d->track.name, d->rate);
+            status = fail_rate(d, d->rate, err);
     }
     if (status != ECDC_OK) {
         decoder_close(d);

@@ -337,8 +337,7 @@ static ecdc_status parse_header(struct npy_reader *r, const char *text, size_t n
     return ECDC_OK;
 }
 
-/* Takes the input in any case. */
-static ecdc_status open_input(struct input in, struct npy_reader **out, ecdc_error *err) {
+ecdc_status npy_open_input(struct input in, struct npy_reader **out, ecdc_error *err) {
     struct npy_reader *r = ecdc_alloc_zeros(1, sizeof *r);
     if (!r) {
         input_close(&in);
@@ -362,14 +361,14 @@ static ecdc_status open_input(struct input in, struct npy_reader **out, ecdc_err
 ecdc_status npy_open(const char *path, struct npy_reader **out, ecdc_error *err) {
     struct input in;
     ecdc_status status = input_open(&in, path, err);
-    return status == ECDC_OK ? open_input(in, out, err) : status;
+    return status == ECDC_OK ? npy_open_input(in, out, err) : status;
 }
 
 ecdc_status npy_open_entry(const char *archive_path, struct archive *archive, size_t entry, struct npy_reader **out,
                            ecdc_error *err) {
     struct input in;
     ecdc_status status = input_open_entry(&in, archive_path, archive, entry, err);
-    return status == ECDC_OK ? open_input(in, out, err) : status;
+    return status == ECDC_OK ? npy_open_input(in, out, err) : status;
 }
 
 const struct npy_shape *npy_shape_of(const struct npy_reader *r) {

@@ -3,7 +3,7 @@
 #ifndef ECDC_MEDIA_NPY_H
 #define ECDC_MEDIA_NPY_H
 
-#include "base/archive.h"
+#include "media/input.h"
 #include "media/output.h"
 
 enum {
@@ -33,13 +33,15 @@ ecdc_status npy_finish_header(struct output *o, const struct npy_shape *shape, e
 /* The header's bytes, magic included; returns how many, which does not depend on the axis that may be unknown. */
 size_t npy_format_header(const struct npy_shape *shape, char header[NPY_HEADER_MAX]);
 
-/* Reading a file (never standard input) in pieces. */
+/* Reading a file in pieces; "-" is standard input (input.h). */
 struct npy_reader;
 /* Checks magic, version, header (a Python literal: parsed, not evaluated), dtype (little-endian int16, int32, int64,
  * float32, float64; others are ECDC_E_UNSUPPORTED and named), and that the file holds exactly what the shape claims
  * (ECDC_E_FORMAT says both numbers), so that the product of the dimensions times the item size fits int64_t. Allocation
  * does not depend on what the header claims. */
 ecdc_status npy_open(const char *path, struct npy_reader **out, ecdc_error *err);
+/* The same for an input that is open, at its start; takes it in any case. */
+ecdc_status npy_open_input(struct input in, struct npy_reader **out, ecdc_error *err);
 /* The same for an entry of an archive, which must stay open until npy_close. */
 ecdc_status npy_open_entry(const char *archive_path, struct archive *archive, size_t entry, struct npy_reader **out,
                            ecdc_error *err);

@@ -38,9 +38,9 @@ void sound_in_note_repairs(const struct sound_in *in, const ecdc_reader_info *in
     if (info->audio_start_s > 0.001)
         listener_note(in->listener, "%s: the sound starts at %.3f s; silence stands before it", in->path, info->audio_start_s);
     if (info->n_gaps)
-        listener_note(in->listener, "%s: %lld gap(s) in the sound, %.3f s in all, filled with silence", in->path,
-                      (long long)info->n_gaps, info->gap_s);
+        listener_note(in->listener, "%s: %lld %s in the sound, %.3f s in all, filled with silence", in->path,
+                      (long long)info->n_gaps, info->n_gaps == 1 ? "gap" : "gaps", info->gap_s);
     if (info->n_overlaps)
-        listener_note(in->listener, "%s: %lld overlap(s) in the sound, %.3f s in all, cut", in->path,
-                      (long long)info->n_overlaps, info->overlap_s);
+        listener_note(in->listener, "%s: %lld %s in the sound, %.3f s in all, cut", in->path,
+                      (long long)info->n_overlaps, info->n_overlaps == 1 ? "overlap" : "overlaps", info->overlap_s);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <libavutil/mem.h>
 
@@ -27,6 +28,16 @@ ecdc_status track_fail_stopped(const struct track *t, ecdc_error *err) {
     return ecdc_fail(err, ECDC_E_STOPPED, "%s: reading was stopped", t->name);
 }
 
+/* A link to nowhere is what git-annex and DataLad leave where a file was not fetched. */
+static ecdc_status fail_not_there(const char *path, int error, ecdc_error *err) {
+    char target[200];
+    ssize_t n = error == ENOENT ? readlink(path, target, sizeof target) : -1;
+    if (n < 0)
+        return ecdc_fail(err, ECDC_E_IO, "%s: %s", path, strerror(error));
+    return ecdc_fail(err, ECDC_E_IO, "%s: %s: it is a link to %.*s, which is not there; fetch the file first (git-annex and DataLad: "
+                     "git annex get, datalad get)", path, strerror(error), (int)n, target);
+}
+
 /* FFmpeg would take "http://..." or "concat:..." for something to be fetched; with "file:" before it, every path is a
  * file's name. */
 static ecdc_status open_bytes(struct track *t, const char *path, const ecdc_reader_settings *settings, char **url,
@@ -39,7 +50,7 @@ static ecdc_status open_bytes(struct track *t, const char *path, const ecdc_read
     if (!standard) { /* FFmpeg's own words for these would be odd ones */
         struct stat st;
         if (stat(path, &st) != 0)
-            return ecdc_fail(err, ECDC_E_IO, "%s: %s", path, strerror(errno));
+            return fail_not_there(path, errno, err);
         if (S_ISDIR(st.st_mode))
             return ecdc_fail(err, ECDC_E_IO, "%s: %s", path, strerror(EISDIR));
         if (S_ISREG(st.st_mode) && st.st_size == 0)

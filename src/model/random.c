@@ -248,8 +248,7 @@ bool random_model_is_name(const char *name) {
     return strncmp(name, PREFIX, sizeof PREFIX - 1) == 0;
 }
 
-ecdc_status random_model_make(const char *name, struct config *config, void **image, size_t *n_bytes,
-                              ecdc_error *err) {
+ecdc_status random_model_config(const char *name, struct config *config, ecdc_error *err) {
     const char *text;
     if (strcmp(name, RANDOM_MODEL_NAMES[0]) == 0)
         text = CONFIG_24KHZ;
@@ -258,8 +257,13 @@ ecdc_status random_model_make(const char *name, struct config *config, void **im
     else
         return ecdc_fail(err, ECDC_E_MODEL, "no model `%s`: %s and %s can be generated", name, RANDOM_MODEL_NAMES[0],
                          RANDOM_MODEL_NAMES[1]);
+    return config_parse(name, text, strlen(text), config, err);
+}
+
+ecdc_status random_model_make(const char *name, struct config *config, void **image, size_t *n_bytes,
+                              ecdc_error *err) {
     struct config c;
-    ecdc_status status = config_parse(name, text, strlen(text), &c, err);
+    ecdc_status status = random_model_config(name, &c, err);
     if (status)
         return status;
     struct plan plan = {.config = &c};

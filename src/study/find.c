@@ -156,6 +156,9 @@ ecdc_status find_subjects(const char *data, const char *pattern, bool *bids, str
     *bids = status == ECDC_OK && found->n == 0;
     if (*bids)
         status = each_name(data, visit_bids, &search, err);
+    if (status == ECDC_OK && !*bids && pattern)
+        status = ecdc_fail(err, ECDC_E_ARGUMENT, "%s: --scans %s chooses among scans of BIDS derivatives; %s/%s*.nii.gz are all taken: "
+                           "leave it away", data, pattern, giblet_folder, giblet_prefix);
     if (status == ECDC_OK && found->n == 0 && search.n_refused)
         status = ecdc_fail(err, ECDC_E_FORMAT, "%s: none of %zu scans has a name that matches --scans %s", data, search.n_refused,
                            pattern);

@@ -59,6 +59,20 @@ static void check_mask(ecdc_part_info *info, const cJSON *description) {
         info->n_voxels = (int64_t)n_voxels;
 }
 
+/* A limit that the film did not reach is no limit: all of its TRs are there, and whoever asks for as many or more, or for all, is
+ * served. Then the key that is stored becomes, here in memory, the one that is wanted. */
+static void forgive_limit(const cJSON *key, const cJSON *description) {
+    const cJSON *wanted = cJSON_GetObjectItemCaseSensitive(key, "max_trs");
+    cJSON *stored = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(description, "key"), "max_trs");
+    double n_trs;
+    if (!cJSON_IsNumber(wanted) || !cJSON_IsNumber(stored) ||
+        !json_integer(cJSON_GetObjectItemCaseSensitive(description, "n_trs"), 1, 9e15, &n_trs))
+        return;
+    bool all = stored->valuedouble == 0 || n_trs < stored->valuedouble;
+    if (all && (wanted->valuedouble == 0 || n_trs <= wanted->valuedouble))
+        cJSON_SetNumberHelper(stored, wanted->valuedouble);
+}
+
 /* The file at info->path against the key that is wanted. */
 static ecdc_status look_at_file(const struct ecdc_study *study, const cJSON *key, ecdc_part_info *info, bool *by_contents,
                                 ecdc_error *err) {
@@ -77,6 +91,7 @@ static ecdc_status look_at_file(const struct ecdc_study *study, const cJSON *key
         conclude(info, ECDC_PART_DAMAGED, "%s: %s", info->path, status == ECDC_OK ? "has no description beside it" : why.message);
         return ECDC_OK;
     }
+    forgive_limit(key, description);
     status = key_compare(key, cJSON_GetObjectItemCaseSensitive(description, "key"), &study->s.listener, &match, err);
     if (status == ECDC_OK && !match.same)
         conclude(info, ECDC_PART_STALE, "%s: %s", info->path, match.why);

@@ -245,7 +245,10 @@ static void tensors_that_are_missing_or_do_not_fit(void **state) {
 
 static void metadata_that_is_missing_or_wrong(void **state) {
     (void)state;
-    static const char *const frames[] = {"{}", "[]", "7", "{\"frames_per_tr\": 3}", "{\"frames_per_tr\": \"\"}", "{\"frames_per_tr\": \"3x\"}",
+    static const char *const none[] = {"{}", "[]", "7"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        expect_refusal(write_model(none[i], NULL, NULL, 0), ECDC_E_MODEL, "its metadata has no frames_per_tr");
+    static const char *const frames[] = {"{\"frames_per_tr\": 3}", "{\"frames_per_tr\": \"\"}", "{\"frames_per_tr\": \"3x\"}",
                                          "{\"frames_per_tr\": \"0\"}", "{\"frames_per_tr\": \"99999999999999999999\"}"};
     for (size_t i = 0; i < sizeof frames / sizeof *frames; i++)
         expect_refusal(write_model(frames[i], NULL, NULL, 0), ECDC_E_MODEL, "frames_per_tr in its metadata is '");

@@ -162,6 +162,8 @@ def test_models_that_are_none(ecdc, model):
     ecdc.refuses("autoencoder", "run", "nan.safetensors", "c.npy", "-o", "b.npy", says="head_bias holds a number that is infinite or not a number")
     (ecdc.cwd / "cut.safetensors").write_bytes(model.read_bytes()[:-4])
     ecdc.refuses("autoencoder", "run", "cut.safetensors", "c.npy", "-o", "b.npy", says=["cut.safetensors", "head_bias"])
+    ecdc.refuses("autoencoder", "run", TINY / "model.safetensors", "c.npy", "-o", "b.npy",
+                 says=["is no autoencoder of examples/train_code_autoencoder.py", "it holds an EnCodec model"])
     ecdc.refuses("autoencoder", "run", "none.safetensors", "c.npy", "-o", "b.npy", says="none.safetensors")
 
 

@@ -56,6 +56,13 @@ def test_sound_of_no_length(ecdc):
     refuse_sound(ecdc, "zero.wav", "zero.wav: no sound")
 
 
+@pytest.mark.parametrize("rate", [1, 999, 768001])
+def test_rates_that_no_sound_has(ecdc, rate):
+    files.write_wav(ecdc.cwd / "rate.wav", np.zeros(3000, np.int16), rate)
+    for args in ("encode", "rate.wav", "-o", "x.npy"), ("info", "rate.wav"):
+        ecdc.refuses(*args, says=[f"rate.wav: a sampling rate of {rate} Hz is not supported, 1000 to 768000 Hz are", "asetrate"])
+
+
 def test_nothing_on_standard_input(ecdc):
     ecdc.refuses("encode", "-", "-o", "out.npy", says="standard input", stdin=b"")
     ecdc.refuses("encode", "-", "-o", "out.npy", says="standard input: not a media file", stdin=b"hello\n" * 100)

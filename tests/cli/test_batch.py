@@ -60,8 +60,8 @@ def test_each_output_is_that_of_the_command_for_one_file(ecdc, films):
     rows = table(ecdc)
     assert float(rows["a.npy"]["seconds_audio"]) == 158477 / 24000 and float(rows["a.npy"]["seconds_wall"]) >= 0
     assert "breaks off" in rows["cut.npy"]["reason"] and "not a media file" in rows["none.npy"]["reason"]
-    for text in (rows["cut.npy"]["reason"], rows["none.npy"]["reason"], "films: 1 file(s) that are no sound by their name",
-                 "out: 2 done, 0 kept, 2 failed", "2 of 4 file(s) failed; out/ecdc-batch.tsv says why"):
+    for text in (rows["cut.npy"]["reason"], rows["none.npy"]["reason"], "films: 1 file is no sound by name, left alone",
+                 "out: 2 done, 0 kept, 2 failed", "2 of 4 files failed; out/ecdc-batch.tsv says why"):
         assert text in r.stderr
     found = sorted(str(p.relative_to(ecdc.cwd / "out")) for p in (ecdc.cwd / "out").rglob("*") if p.is_file())
     assert found == ["a.json", "a.npy", "a.tsv", "ecdc-batch.json", "ecdc-batch.tsv", "more/b.json", "more/b.npy", "more/b.tsv"]
@@ -156,8 +156,25 @@ def test_an_input_that_is_gone_needs_none(ecdc, films):
     assert states(ecdc) == {"a.npy": "kept"}
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_links_to_nowhere_have_rows(ecdc, sounds, whole):
+    """What git-annex and DataLad leave of a film that was not fetched."""
+    (ecdc.cwd / "films").mkdir()
+    for name in "a.mp4", "b.wav", "notes.txt", ".hidden.mp4":
+        (ecdc.cwd / "films" / name).symlink_to("../.git/annex/objects/" + name)
+    (ecdc.cwd / "films" / "round.wav").symlink_to("round.wav")
+    if whole:
+        (ecdc.cwd / "films" / "c.wav").symlink_to(sounds["talk.wav"])
+    run_films(ecdc)
+    expected = {"a.npy": "failed", "b.npy": "failed", "round.npy": "failed", **({"c.npy": "done"} if whole else {})}
+    assert states(ecdc) == expected
+    assert ("films/a.mp4: No such file or directory: it is a link to ../.git/annex/objects/a.mp4, which is not there; fetch the file "
+            "first (git-annex") in table(ecdc)["a.npy"]["reason"]
+    assert "films/round.wav: " in table(ecdc)["round.npy"]["reason"]
+
+
 @pytest.mark.parametrize("options, says", [
-    (("-b", "6"), "bandwidth is 3 there, 6 now"), (("--tr", "2"), 'tr is "3/2" there, "2/1" now'),
+    (("-b", "6"), "bandwidth is 3 there, 6 now"), (("--tr", "2"), 'tr is 1.5 there, 2 now'),
     (("--mode", "latent"), 'mode is "encodec" there, "latent" now'), (("-m", "default"), "model is"),
     (("--partial-input",), "partial_input is false there, true now"), (("encode",), 'task is "features" there, "encode" now'),
 ])
@@ -211,10 +228,29 @@ def test_two_inputs_of_one_output(ecdc, films):
     (b"", "list: an empty list"), (b"\n\n", "list: an empty list"), (b"a.wav\nfilms/\n", "list: line 2: films/ is a directory"),
     (b"a\0.wav\n", "list: line 1 holds a zero byte"), (b"a.wav\t../b\n", "'../b' is none"), (b"a.wav\t/b\n", "'/b' is none"),
     (b"a.wav\tb/..\n", "'b/..' is none"), (b"a.wav\t\n", "'' is none"), (b"\tb\n", "'b' is none"), (b"a.wav\tb/\n", "'b/' is none"),
+    (b"\na.wav\tb\tc\n", "list: line 2 has more than one tab"), (b"\xef\xbb\xbf\n", "list: an empty list"),
 ])
 def test_bad_lists(ecdc, text, says):
     (ecdc.cwd / "list").write_bytes(text)
     ecdc.refuses("batch", "list", "-o", "out", says=says)
+
+
+def test_lists_as_editors_and_people_write_them(ecdc, sounds):
+    """A mark of UTF-8 at the start, ends of lines with two characters, names that have their ending already."""
+    text = f"{sounds['talk.wav']}\r\n{sounds['talk.wav']}\tsub-01/film.npy\r\n{sounds['talk.wav']}\tsub-02/.npy\nhello\n"
+    (ecdc.cwd / "list").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    r = ecdc.run("batch", "list", "-o", "out", "-m", TINY)
+    assert r.status == 1 and "ecdc: list: line 4: hello: No such file or directory\n" in r.stderr
+    assert "1 of 4 files failed" in r.stderr
+    assert states(ecdc) == {"talk.npy": "done", "sub-01/film.npy": "done", "sub-02/.npy.npy": "done", "hello.npy": "failed"}
+    (ecdc.cwd / "one").write_text("hello\n")
+    assert "1 of 1 file failed" in ecdc.run("batch", "one", "-o", "more", "-m", TINY).stderr
+
+
+def test_a_speed_is_told_only_of_work(ecdc, films):
+    (ecdc.cwd / "list").write_text("films/a.wav\n")
+    assert " x realtime; out/ecdc-batch.tsv\n" in ecdc("batch", "list", "-o", "out", "-m", TINY).stderr
+    assert ecdc("batch", "list", "-o", "out", "-m", TINY).stderr == "ecdc: out: 0 done, 1 kept, 0 failed; out/ecdc-batch.tsv\n"
 
 
 @pytest.mark.parametrize("args, status, says", [
@@ -273,7 +309,7 @@ def test_a_signal_ends_a_run_tidily(ecdc, long_films, number):
     p.send_signal(number)
     _, stderr = p.communicate(timeout=100)
     check_healthy(p.returncode, stderr.decode())
-    assert p.returncode == 1 and b" of 12 file(s) are open; the same command goes on" in stderr, stderr
+    assert p.returncode == 1 and b" of 12 files are open; the same command goes on" in stderr, stderr
     found = states(ecdc)
     made = {p.name for p in (ecdc.cwd / "out").glob("*.npy")}
     assert len(found) == 12 and {n for n, s in found.items() if s == "done"} == made and 1 <= len(made) < 12

@@ -133,6 +133,24 @@ def test_raw_series_and_fewer_trs(ecdc, data):
     assert np.array_equal(np.load(ecdc.cwd / paths["sub-10"]), scan(10)[mask].T[:7].astype(np.float32))
 
 
+def test_a_limit_beyond_what_there_is(ecdc, data):
+    """All TRs are one cache, whatever limit they are below; a limit that cuts is another."""
+    assert build(ecdc, "--max-trs", "500")["n_made"] == 4
+    for limit in (), ("--max-trs", "500"), ("--max-trs", "12"):
+        assert build(ecdc, *limit)["n_made"] == 0 and check(ecdc, *limit, status=0)["good"]
+    for command in "build", "check":
+        r = ecdc("dataset", command, "data", "-m", TINY, "--max-trs", "500")
+        assert r.stderr.startswith("ecdc: data/sherlock_nii/sherlock_movie_s2.nii.gz: 12 TRs, fewer than --max-trs 500: all are taken\n")
+        assert "sherlock_movie_s10.nii.gz: 12 TRs, fewer than" in r.stderr
+    assert states(check(ecdc, "--max-trs", "11"))["film"] == "stale"
+    build(ecdc, "--max-trs", "11")
+    assert check(ecdc, "--max-trs", "11", status=0)["good"] and check(ecdc, status=0)["good"]
+    (data / "cache" / FILM).unlink()
+    (data / "cache" / FILM.replace(".npy", ".json")).unlink()
+    for limit in (), ("--max-trs", "12"), ("--max-trs", "500"):
+        assert states(check(ecdc, *limit))["film"] == "stale"
+
+
 def test_bids(ecdc, bids):
     report = build(ecdc, "--out", "c", data="bids")
     assert (report["layout"], report["n_made"]) == ("bids", 4)
@@ -367,11 +385,15 @@ def test_a_scan_that_breaks_off(ecdc, data):
 def test_usage(ecdc, data):
     for args, words in (["erase", "data"], "usage: ecdc dataset"), (["build"], "usage: ecdc dataset"), \
             (["build", "data", "--hrf", "causal"], "--hrf causal has no meaning for codes"), \
-            (["build", "data", "--mode", "mel", "--hrf", "giblet-doc"], "--hrf giblet-doc rounds to codes"):
+            (["build", "data", "--mode", "mel", "--hrf", "giblet-doc"], "--hrf giblet-doc rounds to codes"), \
+            *((["build", "data", "--mode", "mel", *option], f"dataset: {option[0]} means nothing with --mode mel") for option in (
+                ["-m", "nomodel"], ["-b", "7"], ["--codebooks", "3"], ["--precision", "bf16"], ["--cpu", "neon"])):
         ecdc.refuses("dataset", *args, says=words, status=2)
     ecdc.refuses("dataset", "check", "nowhere", says="nowhere: no such directory")
     ecdc.refuses("dataset", "build", "data", "--subjects", "2,7", says="subject '7': the study has none of that name; it has 2, 10")
     ecdc.refuses("dataset", "build", "data", "-b", "6", "--codebooks", "9", says="--codebooks 9: 6 kbps has 8")
     ecdc.refuses("dataset", "build", "data", "-b", "7", says="7 kbps")
+    ecdc.refuses("dataset", "build", "data", "--scans", "nothing",
+                 says="data: --scans nothing chooses among scans of BIDS derivatives; sherlock_nii/sherlock_movie_s*.nii.gz are all taken")
     (ecdc.cwd / "taken").write_text("")
     ecdc.refuses("dataset", "build", "data", "--out", "taken/c", says="taken")

@@ -67,6 +67,14 @@ def test_stored_codes_and_sound(ecdc, kbps):
     assert np.abs(files.read_wav(ecdc.cwd / "out.wav")[1][:len(stored)] - stored).max() < 1e-4
 
 
+def test_one_of_a_thing_and_several(ecdc):
+    files.write_wav(ecdc.cwd / "one.wav", np.ones(320, np.int16))
+    files.write_wav(ecdc.cwd / "two.wav", np.ones(36000, np.int16))
+    ecdc("encode", "one.wav", "-o", "one.ecdc", says="one.ecdc: 1 frame x 4 codebooks, ")
+    ecdc("encode", "two.wav", "-o", "two.ecdc", says="two.ecdc: 113 frames x 4 codebooks, ")
+    ecdc("features", "two.wav", "-o", "two.npy", "--codebooks", "1", says="two.npy: 1 TR x 1 codebook x 112 frames, ")
+
+
 def test_json(ecdc, sounds):
     r = ecdc("encode", sounds["short.wav"], "-o", "out.npy", "--json")
     assert r.stderr == ""
@@ -147,6 +155,31 @@ def test_wav_on_standard_output_has_open_sizes(ecdc, sounds):
         assert content == files.wav_chunks((ecdc.cwd / "out.wav").read_bytes())[-1][2]
 
 
+@pytest.mark.parametrize("kind", ["ecdc", "npy"])
+def test_codes_from_standard_input(ecdc, sounds, kind):
+    """A pipe or a file, told apart by their first bytes."""
+    ecdc("encode", sounds["short.wav"], "-o", f"in.{kind}", "-m", TINY)
+    ecdc("decode", f"in.{kind}", "-o", "named.wav", "-m", TINY)
+    data = (ecdc.cwd / f"in.{kind}").read_bytes()
+    ecdc("decode", "-", "-o", "piped.wav", "-m", TINY, stdin=data)
+    with open(ecdc.cwd / f"in.{kind}", "rb") as file:
+        p = ecdc.start("decode", "-", "-o", "file.wav", "-m", TINY, stdin=file)
+        assert p.wait(100) == 0, p.stderr.read()
+    (ecdc.cwd / f"in.{kind}").rename(ecdc.cwd / "in.codes")
+    ecdc("decode", "in.codes", "-o", "renamed.wav", "-m", TINY)
+    for name in "piped", "file", "renamed":
+        assert (ecdc.cwd / f"{name}.wav").read_bytes() == (ecdc.cwd / "named.wav").read_bytes()
+    ecdc.refuses("decode", "-", "-o", "cut.wav", "-m", TINY, stdin=data[:-5], says=["standard input: ", "is cut off"])
+
+
+@pytest.mark.parametrize("data, says", [
+    (b"", "neither an .ecdc file nor a .npy"), (b"RIFF" + bytes(99), "neither an .ecdc file nor a .npy"),
+    (b"PK\3\4" + bytes(99), "a .npz is read by its name, not from standard input"),
+])
+def test_standard_input_that_holds_no_codes(ecdc, data, says):
+    ecdc.refuses("decode", "-", "-o", "out.wav", stdin=data, says=["standard input: ", says])
+
+
 def test_data_and_json_do_not_mix(ecdc, sounds):
     ecdc.refuses("encode", sounds["short.wav"], "-o", "-", "--format", "npy", "--json", status=2, says=["-o -", "--json"])
 
@@ -165,6 +198,24 @@ def test_data_and_json_do_not_mix(ecdc, sounds):
 ])
 def test_output_that_the_command_does_not_write(ecdc, args, says):
     ecdc.refuses(*args, status=2, says=says)
+
+
+@pytest.mark.parametrize("args, says", [
+    (("encode", "in.wav", "-o", "x.npy", "--format", "ecdc"), "encode: -o x.npy --format ecdc: the name says npy"),
+    (("encode", "in.wav", "-o", "x.ECDC", "--format", "npy"), "encode: -o x.ECDC --format npy: the name says ecdc"),
+    (("encode", "in.wav", "-o", "x.wav", "--format", "npy"), "let the name end in .npy"),
+    (("decode", "in.ecdc", "-o", "x.npy", "--format", "wav"), "the name says npy"),
+    (("features", "in.wav", "-o", "x.ecdc", "--format", "npy"), "the name says ecdc"),
+    (("report", "in.wav", "-o", "x.png", "--format", "html"), "the name says png"),
+])
+def test_format_and_name_that_contradict_each_other(ecdc, args, says):
+    ecdc.refuses(*args, status=2, says=[says, "leave --format away"])
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.codes", "npy"])
+def test_format_beside_names_that_say_the_same_or_nothing(ecdc, sounds, name):
+    ecdc("encode", sounds["short.wav"], "-o", name, "--format", "npy", "-m", TINY, "-q")
+    assert np.load(ecdc.cwd / name).shape == (4, 94)
 
 
 # ------------------------------------------------------------------------------------------------- formats --

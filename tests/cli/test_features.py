@@ -59,7 +59,7 @@ def test_rows(ecdc, sounds, talk_codes, tr, layout, alignment, options):
         expected = np.concatenate([expected, np.zeros((len(expected), n - len(codes), expected.shape[2]), int)], axis=1)
     n_trs, n_codebooks, width = expected.shape
     assert n_trs >= 2
-    assert r.stderr.startswith(f"ecdc: out.npy: {n_trs} TRs x {n_codebooks} codebooks x {width} frames, ")
+    assert r.stderr.startswith(f"ecdc: out.npy: {n_trs} TRs x {n_codebooks} codebook{'s' * (n_codebooks != 1)} x {width} frames, ")
 
     written = np.load(ecdc.cwd / "out.npy")
     assert written.dtype == options.get("dtype", "int64") and written.flags.c_contiguous

@@ -191,7 +191,9 @@ def test_bad_mel_arrays(ecdc):
     refused(good[0, 0], "1 dimensions, the last of 65")
     refused(good[:0], "f.npy: no sound (0 TRs)")
     refused(np.asfortranarray(good), "is in Fortran order")
-    refused(good, "-m, -b, --codebooks and --layout are about codes, this array is float32", "-b", "6")
+    for option in ["-b", "6"], ["-m", "default"], ["--codebooks", "1"], ["--layout", "flat"], ["--precision", "bf16"], ["--cpu", "neon"], \
+            ["--force"]:
+        refused(good, f"f.npy: {option[0]} is about codes, this array is float32", *option)
     refused(np.zeros((3, 4, 112), np.int64), "--as-giblet is about mel spectrograms, this array is int64", "--as-giblet")
 
 
@@ -346,6 +348,9 @@ def test_hrf_of_codes(ecdc, sounds, layout, dtype):
     (["--mode", "mel", "-b", "6"], "-b means nothing with --mode mel"),
     (["--mode", "mel", "-m", "default"], "-m means nothing with --mode mel"),
     (["--mode", "mel", "--codebooks", "1"], "--codebooks means nothing with --mode mel"),
+    (["--mode", "mel", "--precision", "bf16"], "--precision means nothing with --mode mel"),
+    (["--mode", "mel", "--cpu", "neon"], "--cpu means nothing with --mode mel"),
+    (["--mode", "mel", "--dtype", "int16"], "--dtype means nothing with --mode mel"),
     (["--mode", "mel", "--layout", "flat"], "--layout means nothing with --mode mel"),
     (["--mode", "latent", "--layout", "codes"], "--layout means nothing with --mode latent"),
     (["--mode", "latent", "--dtype", "int64"], "--dtype means nothing with --mode latent"),

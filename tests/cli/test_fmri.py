@@ -112,7 +112,7 @@ def test_numbers_that_are_not_finite(ecdc, study, mask):
              says="2 voxels have numbers that are not finite")
     assert r.json["subjects"][0]["n_not_finite"] == 2 and r.json["n_voxels"] > 100
     r = ecdc("fmri", "extract", "bad.nii.gz", "--mask", mask, "-o", "z.npy", "--zscore", "--json",
-             says="2 numbers in 1 voxels are not finite")
+             says="2 numbers in 1 voxel are not finite")
     assert r.json["n_not_finite"] == 2 and r.json["n_voxels_not_finite"] == 1
     z, rest = np.load(ecdc.cwd / "z.npy"), np.setdiff1d(np.arange(220), [3, 7])
     wanted = zscore(clean)

@@ -58,6 +58,27 @@ def test_info_of_a_pipe(ecdc, sounds):
     assert (process.returncode, stderr) == (0, b"") and json.loads(stdout)["samples"] == 29999
 
 
+@pytest.mark.parametrize("model, bandwidth, expected", [
+    ("default", "6", {"sample_rate": 24000, "frames": 94, "duration": 29999 / 24000, "bandwidth": 6, "partial": False, "surplus_bytes": 0}),
+    ("tiny24", "3", {"sample_rate": 24000, "frames": 94, "duration": 29999 / 24000, "bandwidth": 3, "partial": False, "surplus_bytes": 0}),
+    ("tiny48", "3", {"sample_rate": 48000, "chunks": 2, "duration": 59998 / 48000, "bandwidth": 3, "partial": False, "surplus_bytes": 0}),
+])
+def test_info_of_codes_whose_model_is_here(ecdc, sounds, model, bandwidth, expected):
+    if model != "default":
+        (ecdc.cwd / model).symlink_to(TINY.parent / model)
+    ecdc("encode", sounds["short.wav"], "-o", "c.ecdc", "-m", model, "-b", bandwidth)
+    r = ecdc("info", "c.ecdc", "--json")
+    assert r.stderr == "" and expected.items() <= r.json.items()
+    data = (ecdc.cwd / "c.ecdc").read_bytes()
+    for change, partial, surplus, says in ((data[:-40], True, 0, "c.ecdc: is cut off"), (data + b"123456", False, 6, "c.ecdc: 6 bytes too many")):
+        (ecdc.cwd / "c.ecdc").write_bytes(change)
+        r = ecdc("info", "c.ecdc", "--json", says=[says, "; ecdc decode refuses it"])
+        assert {**expected, "partial": partial, "surplus_bytes": surplus}.items() <= r.json.items()
+        ecdc.refuses("decode", "c.ecdc", "-o", "c.wav", says=says)
+        text = ecdc("info", "c.ecdc").text
+        assert f"bandwidth      {bandwidth} kbps\n" in text and "duration       1.249958 s\n" in text
+
+
 def test_info_of_models(ecdc):
     about = ecdc("info", "default", "--json").json
     assert about["kind"] == "model" and about["origin"] == "embedded"
@@ -79,13 +100,13 @@ def test_info_of_models(ecdc):
 def test_info_for_people(ecdc, sounds):
     assert ecdc("info", sounds["short.wav"]).text == (
         "kind           audio\n"
-        "sample_rate    24000\n"
+        "sample_rate    24000 Hz\n"
         "channels       1\n"
         "samples        29999\n"
-        "duration       1.2499583333333333\n"
+        "duration       1.249958 s\n"
         "n_trs          0\n"
-        "tr             1.5\n"
-        "audio_start    0\n"
+        "tr             1.5 s\n"
+        "audio_start    0 s\n"
         "partial        false\n"
         "track          0\n"
         "tracks         track 0 stream 0 codec pcm_s16le sample_rate 24000 channels 1 default false\n")
@@ -114,7 +135,8 @@ def metrics(ref, deg):
 def test_equal_sounds(ecdc, sounds):
     about = ecdc("compare", sounds["short.wav"], sounds["short.wav"], "--json").json
     assert about.pop("stoi") == pytest.approx(1) and about.pop("estoi") == pytest.approx(1)
-    assert about == {"snr_db": None, "si_sdr_db": None, "lsd_db": 0, "seconds": 29999 / 24000, "sample_rate": 24000}
+    assert about == {"snr_db": None, "si_sdr_db": None, "lsd_db": 0, "seconds": 29999 / 24000, "sample_rate": 24000,
+                     "cut": False}
     assert ecdc("compare", sounds["short.wav"], sounds["short.wav"]).text == (
         "compared  1.250 s at 24000 Hz\n"
         "STOI      1.0000\n"
@@ -144,9 +166,20 @@ def test_the_longer_sound_is_cut(ecdc):
     files.write_wav(ecdc.cwd / "deg.wav", deg)
     expected = metrics(ref / 32768, deg[:30000] / 32768)
     for args in ("ref.wav", "deg.wav"), ("deg.wav", "ref.wav"):
-        about = ecdc("compare", *args, "--json").json
-        assert about["seconds"] == 1.25
+        r = ecdc("compare", *args, "--json")
+        assert r.json["seconds"] == 1.25 and r.json["cut"] is True
+        assert r.stderr == "ecdc: ref.wav ends at 1.250 s; what deg.wav has behind that, to 1.667 s or so, is not compared\n"
+        assert ecdc("compare", *args, "-q").stderr == ""
     assert ecdc("compare", "ref.wav", "deg.wav", "--json").json["lsd_db"] == pytest.approx(expected["lsd_db"], abs=1e-3)
+
+
+@pytest.mark.parametrize("more, cut", [(1, False), (1199, False), (1201, True), (20000, True)])
+@pytest.mark.parametrize("n", [16384, 30000, 32767])
+def test_a_cut_is_told_from_20th_of_a_second_on(ecdc, n, more, cut):
+    files.write_wav(ecdc.cwd / "ref.wav", int16(voice(n)))
+    files.write_wav(ecdc.cwd / "deg.wav", int16(voice(n + more)))
+    r = ecdc("compare", "ref.wav", "deg.wav", "--json")
+    assert r.json["cut"] is cut and ("is not compared" in r.stderr) is cut
 
 
 def test_the_second_sound_is_resampled(ecdc):
@@ -197,7 +230,8 @@ def test_too_short_or_silent_for_stoi(ecdc):
     files.write_wav(ecdc.cwd / "silence.wav", silence)
     files.write_wav(ecdc.cwd / "sound.wav", int16(voice(48000)))
     for ref, deg in ("short.wav", "sound.wav"), ("silence.wav", "sound.wav"), ("silence.wav", "silence.wav"):
-        note = f"ecdc: no STOI: less than 0.41 s of {ref} are speech (within 40 dB of its loudest frame)\n"
+        cut = "ecdc: short.wav ends at 0.400 s; what sound.wav has behind that, to 2.000 s or so, is not compared\n"
+        note = (cut if ref == "short.wav" else "") + f"ecdc: no STOI: less than 0.41 s of {ref} are speech (within 40 dB of its loudest frame)\n"
         r = ecdc("compare", ref, deg, "--json")
         assert r.stderr == note and r.json["stoi"] is None and r.json["estoi"] is None
         r = ecdc("compare", ref, deg)

@@ -113,7 +113,7 @@ def test_each_click_keeps_its_time(ecdc, films, name, delay, alignment):
 def test_what_features_say_about_time(ecdc, films):
     ecdc("features", films / "late.mkv", "-o", "a.npy", says="the sound starts at 0.500 s; silence stands before it")
     assert json.loads((ecdc.cwd / "a.json").read_text())["input"]["audio_start"] == 0.5
-    ecdc("features", films / "hole.mkv", "-o", "b.npy", says="1 gap(s) in the sound")
+    ecdc("features", films / "hole.mkv", "-o", "b.npy", says="1 gap in the sound")
     said = json.loads((ecdc.cwd / "b.json").read_text())["input"]
     assert said["gaps"]["count"] == 1 and abs(said["gaps"]["seconds"] - 0.3) < 0.03
     assert said["overlaps"]["count"] == 0 and said["partial"] is False and said["track"] == 0

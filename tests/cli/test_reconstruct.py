@@ -112,6 +112,16 @@ def test_giblet_layout_decodes_the_codebooks_that_exist(ecdc, sounds):
                  says=["8 codebooks per row where 4 are expected", "--layout giblet"])
 
 
+@pytest.mark.parametrize("made, said", [("codes", "flat"), ("codes", "giblet"), ("flat", "codes"), ("giblet", "codes")])
+def test_a_layout_that_the_array_has_not(ecdc, sounds, made, said):
+    features(ecdc, sounds["talk.wav"], "--layout", made)
+    for remove in False, True:
+        if remove:
+            (ecdc.cwd / "f.json").unlink()
+        ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, "--layout", said,
+                     says=[f"f.npy: --layout {said} has ", "leave --layout away"])
+
+
 def test_first_codebooks_only(ecdc, sounds):
     features(ecdc, sounds["talk.wav"])
     rows = np.load(ecdc.cwd / "f.npy")
@@ -202,6 +212,41 @@ def test_wrong_tr(ecdc, sounds):
                      says="rows of 112 numbers do not fit 113 frames")
 
 
+def test_one_row_without_its_axis(ecdc, sounds):
+    features(ecdc, sounds["talk.wav"])
+    row = np.load(ecdc.cwd / "f.npy")[0]
+    np.save(ecdc.cwd / "f.npy", row)
+    ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, says=["f.npy: 1 codebook per row where 4 are expected", "codes[None]"])
+    (ecdc.cwd / "f.json").unlink()
+    note = "f.npy: taken for 4 TRs of one codebook"
+    ecdc("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, says=[note, "codes[None]"])
+    assert note not in ecdc("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, "-f", "--layout", "flat").stderr
+    np.save(ecdc.cwd / "f.npy", row[None])
+    assert note not in ecdc("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, "-f").stderr
+
+
+def test_codes_that_have_become_floats(ecdc, sounds):
+    features(ecdc, sounds["talk.wav"])
+    np.save(ecdc.cwd / "f.npy", np.load(ecdc.cwd / "f.npy").astype(np.float32))
+    ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, says=["f.npy: its description says --mode encodec", "astype('int64')"])
+
+
+def test_a_tr_is_told_as_people_write_it(ecdc, sounds):
+    for tr, told in ("1.50", "1.5"), ("2/3", "2/3"), ("0.72", "0.72"):
+        features(ecdc, sounds["talk.wav"], "--tr", tr)
+        np.save(ecdc.cwd / "f.npy", np.zeros((3, 4, 7), int))
+        ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, says=f"frames per TR of {told} s (giblet)")
+
+
+def test_a_bandwidth_that_the_rows_have_not(ecdc, sounds):
+    features(ecdc, sounds["talk.wav"])
+    wrong = "f.npy: 4 codebooks per row where 8 are expected; "
+    ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, "-b", "6", says=[wrong, "leave -b away: the description beside it"])
+    ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, "--codebooks", "8", says=[wrong, "--codebooks takes the first"])
+    (ecdc.cwd / "f.json").unlink()
+    ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, "-b", "6", says=[wrong, "leave -b away, or give a lower one"])
+
+
 def save(ecdc, rows, order="C"):
     np.save(ecdc.cwd / "f.npy", np.asarray(rows, order=order))
 
@@ -226,6 +271,16 @@ def test_floats_that_are_no_spectrogram(ecdc):
     save(ecdc, np.zeros((3, 4, 112), np.float32))
     ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav",
                  says=["f.npy", "a mel spectrogram at a TR of 1.5 s has the shape (n_trs, 2048, 65)"])
+
+
+@pytest.mark.parametrize("shape, says", [
+    ((3, 4, 112), "codes of this shape are integers: numpy.save(PATH, codes.astype('int64'))"), ((3, 4, 113), "codes of this shape"),
+    ((3, 448), "codes of this shape"), ((3, 896), "codes of this shape"), ((3, 128), "vectors of 128 numbers are latents"),
+    ((3, 128, 112), "vectors of 128 numbers are latents"), ((3, 2048, 66), "give the right --tr"), ((3, 100), "give the right --tr"),
+])
+def test_what_other_floats_may_be(ecdc, shape, says):
+    save(ecdc, np.zeros(shape, np.float32))
+    ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", says=["f.npy: a mel spectrogram", says])
 
 
 def test_fortran_order(ecdc):

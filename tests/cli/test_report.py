@@ -6,6 +6,7 @@ import json
 import re
 import struct
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -188,6 +189,10 @@ def test_short_and_silent_sound(ecdc, sounds):
         assert page.about["n_trs"] == trs
         measures = next(row for row in page.rows if row[0] == "3 kbps")
         assert measures[2] == "\N{EN DASH}"
+    r = ecdc("report", "silence.wav", "-m", TINY, "-o", "silence.html", "-f", says="silence.html: 1 TR, 2.00 s of sound")
+    size, unit = r.stderr.split()[-2:]
+    assert float(size) * {"kB": 1e3, "MB": 1e6}[unit] == pytest.approx((ecdc.cwd / "silence.html").stat().st_size, abs=5e4)
+    assert float(size) > 0
 
 
 def test_what_was_mended_is_said(ecdc, sounds):
@@ -197,6 +202,23 @@ def test_what_was_mended_is_said(ecdc, sounds):
     cut.write_bytes(sounds["talk.wav"].read_bytes()[:150000])
     ecdc.refuses("report", cut, "-m", TINY, "-o", "y.html", says=["cut.wav", "--partial-input takes what comes before"])
     ecdc("report", cut, "-m", TINY, "-o", "y.html", "--partial-input", says="what comes before is used")
+
+
+def test_what_comes_before_is_offered_only_where_there_is_something(ecdc, sounds):
+    hint = "--partial-input takes what comes before"
+    broken = np.zeros(48000, np.float32)
+    broken[0] = np.nan
+    files.write_float_wav(ecdc.cwd / "nan.wav", broken)
+    files.write_wav(ecdc.cwd / "nosamples.wav", [])
+    (ecdc.cwd / "empty.wav").touch()
+    np.save(ecdc.cwd / "f.npy", np.zeros((3, 4, 112), int))
+    for name in sounds["mute.mp4"], "nan.wav", "nosamples.wav", "empty.wav", "f.npy":
+        r = ecdc.refuses("report", name, "-m", TINY, "-o", "x.html", says=Path(name).name)
+        assert hint not in r.stderr, r.stderr
+    broken[0], broken[30000] = 0, np.nan
+    files.write_float_wav(ecdc.cwd / "late.wav", broken)
+    ecdc.refuses("report", "late.wav", "-m", TINY, "-o", "x.html", says=["late.wav: the sample at 1.250000 s", hint])
+    ecdc("report", "late.wav", "-m", TINY, "-o", "x.html", "-q", "--partial-input")
 
 
 def read_png(data):

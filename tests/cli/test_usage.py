@@ -67,6 +67,27 @@ def test_help_of_a_command_has_all_its_options(ecdc, command):
 
 
 @pytest.mark.parametrize("command", OPTIONS)
+def test_help_of_a_command_by_its_name(ecdc, command):
+    for word in "help", "--help", "-h":
+        assert ecdc(word, command).text == ecdc(command, "--help").text
+
+
+@pytest.mark.parametrize("command, option, says, not_said", [
+    ("bench", "model", "(default: random:encodec_24khz)", "default: default"), ("batch", "output", "directory", "standard output"),
+    ("autoencoder", "force", "trained on", "decode"), ("fmri", "mask", "extract and restore need it", None),
+    ("features", "dtype", "int64 or int16", "float"), ("model", "dtype", "float32 or float16", "int"),
+    ("encode", "format", "ecdc, npy or npz", "wav"), ("decode", "format", "wav", "npy"), ("features", "format", "npy", "ecdc"),
+    ("report", "format", "html or png", "npy"), ("model", "format", "safetensors or th", "npy"), ("batch", "format", "ecdc, npy or npz", "wav"),
+    ("encode", "bandwidth", "(default: 3)", "several"), ("report", "bandwidth", "several", None),
+    ("dataset", "hrf", "(default: giblet for codes", "default: none"), ("fmri", "max-trs", "refused", "stop"),
+])
+def test_help_says_what_an_option_means_to_the_command(ecdc, command, option, says, not_said):
+    rows = re.split(r"\n  (?=-|    --)", ecdc(command, "--help").text)
+    row, = (" ".join(row.split()) for row in rows if re.match(rf"(-\w, |    )--{option}\b", row))
+    assert says in row and (not_said is None or not_said not in row)
+
+
+@pytest.mark.parametrize("command", OPTIONS)
 def test_the_options_in_the_help_are_taken_and_no_other(ecdc, command):
     for name in set().union(*OPTIONS.values()):
         args = [f"--{name}", *([VALUES[name]] if name in VALUES else [])]
@@ -84,7 +105,12 @@ def test_the_options_in_the_help_are_taken_and_no_other(ecdc, command):
     (("encode", "-z", "in.wav", "-o", "x.npy"), "no option -z"),
     (("encode", "-qz", "in.wav", "-o", "x.npy"), "no option -z"),
     (("encode", "--json", "-zq", "in.wav", "-o", "x.npy"), "no option -z"),
-    (("encode", "in.wav", "-o", "x.npy", "--json=yes"), "no option --json=yes"),
+    (("encode", "in.wav", "-o", "x.npy", "--json=yes"), "encode: --json takes no value"),
+    (("encode", "--quiet=yes", "in.wav", "-o", "x.npy"), "encode: --quiet takes no value"),
+    (("encode", "--quiet=", "in.wav", "-o", "x.npy"), "encode: --quiet takes no value"),
+    (("encode", "--tr=2", "in.wav", "-o", "x.npy"), "encode: no option --tr=2"),
+    (("help", "transcode"), "no command 'transcode'; ecdc --help lists them"),
+    (("help", "encode", "decode"), "usage: ecdc help COMMAND"),
     (("encode", "in.wav", "-o"), "-o needs a value"),
     (("encode", "in.wav", "--threads"), "--threads needs a value"),
     (("encode", "in.wav"), "-o FILE is missing"),
