@@ -49,13 +49,8 @@ static void take_note(void *context, const char *text) {
     snprintf(r->notes + n, sizeof r->notes - n, "%s%s", n ? "; " : "", text);
 }
 
-static int stop(void *context) {
-    (void)context;
-    return interrupted();
-}
-
 static void convert(const struct batch *b, ecdc_group *group, const struct batch_item *item, struct outcome *r) {
-    const ecdc_listener listener = {.note = take_note, .stop = stop, .context = r};
+    const ecdc_listener listener = {.note = take_note, .stop = stop_on_signal, .context = r};
     struct options o = *b->o;
     o.arguments[0] = item->input;
     o.output = item->output;

@@ -100,6 +100,8 @@ void hold_standard_files(void);
 void catch_signals(void);
 /* True once the user has asked to stop (SIGINT, SIGTERM): commands look between blocks. */
 bool interrupted(void);
+/* The same as a listener's `stop`. */
+int stop_on_signal(void *context);
 /* The error for that. */
 ecdc_status fail_interrupted(ecdc_error *err);
 

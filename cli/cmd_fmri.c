@@ -29,11 +29,6 @@ static void show(void *context, double share) {
     progress_show(&w->progress, share * w->n_bytes);
 }
 
-static int stop(void *context) {
-    (void)context;
-    return interrupted();
-}
-
 ecdc_scan_settings scan_work_start(struct scan_work *w, const struct options *o, const char *what, char *const *paths, int n_paths,
                                    int64_t n_trs) {
     ecdc_scan_settings settings = ecdc_default_scan_settings();
@@ -44,7 +39,7 @@ ecdc_scan_settings scan_work_start(struct scan_work *w, const struct options *o,
     w->progress.total = w->n_bytes;
     settings.n_threads = o->threads;
     settings.progress = w->progress.on ? show : NULL;
-    settings.stop = stop;
+    settings.stop = stop_on_signal;
     settings.context = w;
     return settings;
 }

@@ -15,11 +15,6 @@ struct watch {
     bool started;
 };
 
-static int stop(void *context) {
-    (void)context;
-    return interrupted();
-}
-
 static void progress(void *context, double done_s, double duration_hint_s) {
     struct watch *w = context;
     if (!w->started)
@@ -39,7 +34,7 @@ static ecdc_report_settings report_settings(const struct options *o, const char 
     s.n_threads = o->threads;
     s.cpu = o->cpu;
     s.precision = o->precision;
-    s.input.stop = stop;
+    s.input.stop = stop_on_signal;
     s.input.stop_context = watch;
     s.input.choose_track = o->track >= 0;
     s.input.track = o->track;

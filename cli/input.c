@@ -22,13 +22,8 @@ static void show(void *context, const char *what, double done, double total) {
     progress_show(&l->progress, done);
 }
 
-static int stop(void *context) {
-    (void)context;
-    return interrupted();
-}
-
 void input_listener_init(struct input_listener *l, const struct options *o) {
-    *l = (struct input_listener){.options = o, .listener = {.note = note, .progress = show, .stop = stop, .context = l}};
+    *l = (struct input_listener){.options = o, .listener = {.note = note, .progress = show, .stop = stop_on_signal, .context = l}};
 }
 
 void input_listener_end(struct input_listener *l) {
@@ -42,7 +37,7 @@ struct sound_in input_of(const struct options *o, int argument, const ecdc_liste
                              .partial_input = o->partial_input, .listener = l};
 }
 
-static const ecdc_listener signals_only = {.stop = stop};
+static const ecdc_listener signals_only = {.stop = stop_on_signal};
 
 ecdc_status open_input(const struct options *o, int argument, int rate_hz, int channels, ecdc_reader **reader,
                        ecdc_error *err) {

@@ -42,11 +42,6 @@ static void say_waiting(void *context, const char *reason, double seconds) {
         report_note(t->options, "%s; %s", reason, seconds < 0 ? "waiting" : "trying again");
 }
 
-static int stop(void *context) {
-    (void)context;
-    return interrupted();
-}
-
 ecdc_status model_fetch(const struct options *o, const char *name, struct fetched *fetched, ecdc_error *err) {
     *fetched = (struct fetched){0};
     struct talk talk = {.options = o, .fetched = fetched};
@@ -54,7 +49,7 @@ ecdc_status model_fetch(const struct options *o, const char *name, struct fetche
     settings.announce = announce;
     settings.progress = show;
     settings.waiting = say_waiting;
-    settings.stop = stop;
+    settings.stop = stop_on_signal;
     settings.context = &talk;
     double start_s = now_s();
     ecdc_status status = ecdc_hub_fetch(name, &settings, err);

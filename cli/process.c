@@ -18,6 +18,11 @@ bool interrupted(void) {
     return stop_requested;
 }
 
+int stop_on_signal(void *context) {
+    (void)context;
+    return interrupted();
+}
+
 ecdc_status fail_interrupted(ecdc_error *err) {
     return ecdc_fail(err, ECDC_E_STOPPED, "interrupted; no file was written");
 }

@@ -59,10 +59,10 @@ static ecdc_status fail_codebooks(const struct rows_in *in, const struct options
                      plural(codebooks), in->shape.n_codebooks, in->shape.n_codebooks == 1 ? "is" : "are", remedy);
 }
 
-/* Holds the array's shape against the parameters. */
-static ecdc_status check_shape(struct rows_in *in, const struct options *o, int layout, ecdc_error *err) {
+/* Codebooks per row, by the array's shape. */
+static ecdc_status count_codebooks(const struct rows_in *in, const struct options *o, int layout, int64_t *codebooks, ecdc_error *err) {
     const struct npy_shape *shape = npy_shape_of(in->npy);
-    int64_t frames = in->shape.grid.frames_per_tr, codebooks;
+    int64_t frames = in->shape.grid.frames_per_tr;
     char text[48];
     const char *tr = o->tr_given || !in->sidecar.found ? o->tr : tr_text(in->sidecar.tr, text);
     if (shape->fortran_order)
@@ -72,9 +72,9 @@ static ecdc_status check_shape(struct rows_in *in, const struct options *o, int 
                          in->path, layout_name(o->layout), layout == ECDC_LAYOUT_CODES ? 3 : 2, shape->n_dims,
                          layout == ECDC_LAYOUT_CODES ? "flat or giblet" : "codes");
     if (shape->n_dims == 3 && shape->dims[2] == frames)
-        codebooks = shape->dims[1];
+        *codebooks = shape->dims[1];
     else if (shape->n_dims == 2 && shape->dims[1] > 0 && shape->dims[1] % frames == 0)
-        codebooks = shape->dims[1] / frames;
+        *codebooks = shape->dims[1] / frames;
     else if (shape->n_dims == 2 || shape->n_dims == 3)
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: rows of %" PRId64 " numbers do not fit %" PRId64 " frames per TR of %s s "
                          "(%s); give the right --tr and --alignment", in->path, shape->dims[shape->n_dims - 1], frames,
@@ -82,6 +82,56 @@ static ecdc_status check_shape(struct rows_in *in, const struct options *o, int 
     else
         return ecdc_fail(err, ECDC_E_FORMAT, "%s: features have the shape (n_trs, codebooks, frames) or (n_trs, codebooks * "
                          "frames), this array has %d dimensions", in->path, shape->n_dims);
+    return ECDC_OK;
+}
+
+/* Whether all rows have nothing but 0 behind their first n codebooks. */
+static ecdc_status rest_is_empty(const struct rows_in *in, int64_t codebooks, int n, bool *empty, ecdc_error *err) {
+    int64_t frames = in->shape.grid.frames_per_tr, n_rest = (codebooks - n) * frames, n_trs = npy_shape_of(in->npy)->dims[0];
+    int64_t *rest = ecdc_alloc_array((size_t)n_rest, sizeof *rest);
+    ecdc_status status = rest ? ECDC_OK : ecdc_fail_memory(err, "a row");
+    *empty = true;
+    for (int64_t i = 0; status == ECDC_OK && *empty && i < n_trs; i++) {
+        status = interrupted() ? fail_interrupted(err) : npy_seek(in->npy, (i * codebooks + n) * frames, err);
+        if (status == ECDC_OK)
+            status = npy_read_int64(in->npy, rest, (size_t)n_rest, err);
+        for (int64_t k = 0; status == ECDC_OK && k < n_rest; k++)
+            *empty = *empty && rest[k] == 0;
+    }
+    free(rest);
+    return status;
+}
+
+/* Rows that giblet made are known by themselves: they have the codebooks of its table for one of the model's bandwidths, and those
+ * that do not exist at it are 0. Then the others are what is decoded. */
+static ecdc_status find_giblets(struct rows_in *in, const struct options *o, const ecdc_model *model, int64_t codebooks, int *layout,
+                                ecdc_error *err) {
+    ecdc_status status = ECDC_OK;
+    bool told = in->sidecar.found || o->layout_given || o->codebooks || in->shape.grid.alignment != ECDC_ALIGN_GIBLET;
+    for (int i = 0; status == ECDC_OK && !told && i < in->info.n_bandwidths; i++) {
+        double kbps = in->info.bandwidths_kbps[i];
+        int exist;
+        bool empty;
+        if ((o->bandwidth_given && kbps != o->bandwidth_kbps) || ecdc_giblet_codebooks(kbps) != codebooks)
+            continue;
+        status = ecdc_model_codebooks(model, kbps, &exist, err);
+        if (status != ECDC_OK || exist >= codebooks)
+            continue;
+        status = rest_is_empty(in, codebooks, exist, &empty, err);
+        if (status != ECDC_OK || !empty)
+            continue;
+        in->shape.n_codebooks = exist;
+        *layout = ECDC_LAYOUT_GIBLET;
+        report_note(o, "%s: in giblet's layout; of its %" PRId64 " codebooks per row the %d of %g kbps are decoded, the others are 0",
+                    in->path, codebooks, exist, kbps);
+        told = true;
+    }
+    return status;
+}
+
+/* Holds the array's shape against the parameters. */
+static ecdc_status check_shape(struct rows_in *in, const struct options *o, int layout, int64_t codebooks, ecdc_error *err) {
+    const struct npy_shape *shape = npy_shape_of(in->npy);
     if (!in->shape.n_codebooks)
         in->shape.n_codebooks = codebooks <= in->info.n_codebooks ? (int)codebooks : 0;
     if (codebooks < 1 || codebooks > INT32_MAX || in->shape.n_codebooks < 1 || in->shape.n_codebooks > in->info.n_codebooks)
@@ -143,9 +193,14 @@ static ecdc_status prepare(struct rows_in *in, const struct options *o, ecdc_mod
         return ecdc_fail(err, ECDC_E_UNSUPPORTED, "%s decodes chunks that overlap: it has no single frame grid for TRs; use the model "
                          "that made the features", in->info.name);
     int layout;
+    int64_t codebooks = 0;
     status = find_parameters(in, o, *model, &layout, err);
     if (status == ECDC_OK)
-        status = check_shape(in, o, layout, err);
+        status = count_codebooks(in, o, layout, &codebooks, err);
+    if (status == ECDC_OK)
+        status = find_giblets(in, o, *model, codebooks, &layout, err);
+    if (status == ECDC_OK)
+        status = check_shape(in, o, layout, codebooks, err);
     if (status == ECDC_OK && in->n_trs == 0)
         status = ecdc_fail(err, ECDC_E_FORMAT, "%s: no sound (0 TRs)", in->path);
     if (status != ECDC_OK)

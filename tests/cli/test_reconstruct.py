@@ -108,8 +108,27 @@ def test_giblet_layout_decodes_the_codebooks_that_exist(ecdc, sounds):
     assert np.array_equal(sound, sound_of(ecdc, "reconstruct", "f.npy"))
     (ecdc.cwd / "f.json").unlink()
     assert np.array_equal(sound, sound_of(ecdc, "reconstruct", "f.npy", "--layout", "giblet", "-b", "3"))
-    ecdc.refuses("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, "-b", "3",
+
+
+def test_giblets_own_arrays_are_known_by_their_zeros(ecdc, sounds):
+    for kbps, codebooks in ("3", 8), ("6", 16):
+        features(ecdc, sounds["talk.wav"], "-b", kbps)
+        sound = sound_of(ecdc, "reconstruct", "f.npy")
+        features(ecdc, sounds["talk.wav"], "-b", kbps, "--layout", "giblet")
+        (ecdc.cwd / "f.json").unlink()
+        assert np.load(ecdc.cwd / "f.npy").shape[1] == codebooks * 112
+        for options in (), ("-b", kbps), ("--layout", "giblet", "-b", kbps):
+            assert np.array_equal(sound, sound_of(ecdc, "reconstruct", "f.npy", *options))
+    ecdc("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, "-f",
+         says="f.npy: in giblet's layout; of its 16 codebooks per row the 8 of 6 kbps are decoded, the others are 0")
+    features(ecdc, sounds["talk.wav"], "--layout", "giblet")
+    (ecdc.cwd / "f.json").unlink()
+    rows = np.load(ecdc.cwd / "f.npy")
+    rows[-1, -1] = 7  # all eight are codes
+    np.save(ecdc.cwd / "f.npy", rows)
+    ecdc.refuses("reconstruct", "f.npy", "-o", "new.wav", "-m", TINY, "-b", "3",
                  says=["8 codebooks per row where 4 are expected", "--layout giblet"])
+    assert "giblet" not in ecdc("reconstruct", "f.npy", "-o", "out.wav", "-m", TINY, "-f").stderr
 
 
 @pytest.mark.parametrize("made, said", [("codes", "flat"), ("codes", "giblet"), ("flat", "codes"), ("giblet", "codes")])
