@@ -226,7 +226,7 @@ def wait_for_part(ecdc, process):
 def test_interruption(ecdc, args, number):
     write_long_wav(ecdc.cwd / "long.wav", 3000)
     write_long_array(ecdc.cwd / "long.npy", (8, 225000))
-    write_long_array(ecdc.cwd / "long-rows.npy", (2000, 8, 112))
+    write_long_array(ecdc.cwd / "long-rows.npy", (2000, 4, 112))
     before = snapshot(ecdc.cwd)
     process = ecdc.start(*args, "-m", "default")
     time.sleep(0.2) if "-r" in args else wait_for_part(ecdc, process)
