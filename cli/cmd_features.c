@@ -13,7 +13,7 @@
 /* The options that have no meaning in each mode, in the order of ecdc_mode. */
 static const char *const meaningless[] = {
     [ECDC_MODE_ENCODEC] = "per-frame",
-    [ECDC_MODE_MEL] = "layout dtype per-frame " OPTIONS_OF_CODES,
+    [ECDC_MODE_MEL] = ("layout dtype per-frame " OPTIONS_OF_CODES),
     [ECDC_MODE_LATENT] = "layout dtype",
 };
 
