@@ -86,6 +86,11 @@ int main(int argc, char **argv) {
         return 1;
     }
     ecdc_model_get_info(model, &info);
+    if (info.chunked || info.channels != 1) { /* codes come by the chunk, not by the frame */
+        fprintf(stderr, "latency: %s has chunks or more than one channel\n", info.name);
+        ecdc_model_close(model);
+        return 1;
+    }
     ecdc_settings settings = ecdc_default_settings();
     settings.n_threads = atoi(argv[2]);
     size_t n = (size_t)(seconds * info.frame_rate_hz), hop = (size_t)info.hop;

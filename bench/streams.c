@@ -89,6 +89,12 @@ int main(int argc, char **argv) {
         return 1;
     }
     ecdc_model_get_info(model, &info);
+    if (info.chunked || info.channels != 1) { /* codes come by the chunk, not by the frame */
+        fprintf(stderr, "streams: %s has chunks or more than one channel\n", info.name);
+        ecdc_group_free(group);
+        ecdc_model_close(model);
+        return 1;
+    }
     size_t hop = (size_t)info.hop, frames = (size_t)(seconds * info.frame_rate_hz);
     float *samples = calloc(frames, hop * sizeof *samples);
     struct stream *streams = calloc(n, sizeof *streams);

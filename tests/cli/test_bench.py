@@ -81,6 +81,7 @@ def test_streams():
 def test_latency():
     done = tool("latency", TINY, 1, 1)
     assert done.returncode == 0 and json.loads(done.stdout)["encode"]["first_after"] == 7
-    chunks = tool("latency", TINY.parent / "tiny48", 1, 1)
-    assert chunks.returncode == 1 and "latency: " in chunks.stderr
+    for name, arguments in ("latency", (1, 1)), ("streams", (1, 1, 1)):
+        chunks = tool(name, TINY.parent / "tiny48", *arguments)
+        assert chunks.returncode == 1 and f"{name}: tiny48 has chunks" in chunks.stderr
     assert tool("latency", TINY, 1, 0.1).returncode == 2
