@@ -13,11 +13,13 @@ def _listen(caught: list[BaseException]) -> Iterator[int]:
     """Answers the library's "shall I stop?": 1 once an exception, such as KeyboardInterrupt, has come.
 
     A generator, because Python raises a pending interrupt as soon as code of it runs: here that is inside `try`. In a
-    function it would be before the first statement, and ctypes would only print it.
+    function it would be before the first statement, and ctypes would only print it. The inner loop is there because
+    Python looks for interrupts at jumps back, too, and that of a loop around `try` is outside of it.
     """
     while True:
         try:
-            yield 1 if caught else 0
+            while True:
+                yield 1 if caught else 0
         except GeneratorExit:
             return
         except BaseException as e:
@@ -29,12 +31,13 @@ def _hear(function: Callable[..., None], n: int, caught: list[BaseException]) ->
     arguments: list[Any] = []
     while True:
         try:
-            arguments.append((yield 0))
-            if caught:
-                arguments.clear()
-            elif len(arguments) == n:
-                function(*arguments)
-                arguments.clear()
+            while True:
+                arguments.append((yield 0))
+                if caught:
+                    arguments.clear()
+                elif len(arguments) == n:
+                    function(*arguments)
+                    arguments.clear()
         except GeneratorExit:
             return
         except BaseException as e:
