@@ -49,7 +49,7 @@ def test_pkg_config_static(tmp_path, library_directory, pkg_config):
 
 
 def test_cmake_package(tmp_path, prefix):
-    output("cmake", "-S", OUTSIDE, "-B", tmp_path, f"-DCMAKE_PREFIX_PATH={prefix}")
+    output("cmake", "-G", "Ninja", "-S", OUTSIDE, "-B", tmp_path, f"-DCMAKE_PREFIX_PATH={prefix}")
     output("cmake", "--build", tmp_path)
     runs(tmp_path / "shared", True)
     runs(tmp_path / "static", False)
@@ -58,7 +58,7 @@ def test_cmake_package(tmp_path, prefix):
 def test_cmake_package_of_another_version_is_refused(tmp_path, prefix):
     (tmp_path / "CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.24)\nproject(newer LANGUAGES C)\n"
                                              "find_package(ecdc 99 REQUIRED)\n")
-    done = subprocess.run(["cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}"],
+    done = subprocess.run(["cmake", "-G", "Ninja", "-S", tmp_path, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={prefix}"],
                           capture_output=True, text=True)
     assert done.returncode != 0 and "ecdcConfig.cmake, version: 0" in done.stderr
 
