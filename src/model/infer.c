@@ -107,6 +107,8 @@ static ecdc_status infer_codebooks(const struct shapes *s, struct config *config
     ecdc_status status = check_extents(s, t, 2);
     if (status)
         return status;
+    if (t->shape[0] < 2) /* codes without bits: no bandwidth would have a number of codebooks */
+        return ecdc_fail(s->err, ECDC_E_MODEL, "%s: tensor %s has 1 entry; a codebook has 2 or more", s->path, name);
     config->codebook_size = (int)t->shape[0];
     config->codebook_dim = (int)t->shape[1];
     for (*n_codebooks = 1; *n_codebooks < CONFIG_MAX_CODEBOOKS; ++*n_codebooks) {
