@@ -9,6 +9,7 @@ import operator
 import os
 import warnings
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping, Sequence, Union
 
@@ -290,7 +291,7 @@ class MultimodalDataset:
         series: Any = Stored(f"{name}_features", source)
         if settings["hrf"] != "none" and series.dtype.kind == "f":
             hrf = settings["hrf"] if settings["features"] != "encodec" else "causal"
-            series = Convolved(series, hrf, float(settings["tr"]))
+            series = Convolved(series, hrf, float(Fraction(settings["tr"])))  # "2/3", too
         return series
 
     def _take(self, settings: Mapping[str, Any], shared: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -186,6 +187,14 @@ def test_video_and_text(data):
     centred = dataset(data, features="latent", hrf="giblet")
     convolved = ecdc._hrf.convolve("giblet", 1.5, video, 0.0, 0)
     assert np.abs(np.stack([centred[i]["video"] for i in range(21)]) - convolved[:21]).max() < 1e-5
+
+
+def test_video_at_a_tr_that_is_a_fraction(tmp_path):
+    study = make_study(tmp_path / "data", n_subjects=1, n_trs=12, tr=2 / 3)
+    video = np.random.default_rng(2).normal(size=(12, 3)).astype(np.float32)
+    d = dataset(study.path, tr=Fraction(2, 3), video_features=video)
+    assert d.n_trs == 12
+    assert np.array_equal(d.get_subject_data(1)["video"], ecdc._hrf.convolve("causal", 2 / 3, video, 0.0, 0))
 
 
 def test_alignment(data):
