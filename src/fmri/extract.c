@@ -19,7 +19,7 @@ struct extraction {
     const ecdc_mask *mask;
     const ecdc_scan_settings *settings;
     int64_t n_trs;
-    double *first;     /* per voxel its first finite number, which zscore subtracts before it rounds to float32; else NULL */
+    double *first;     /* per voxel what zscore subtracts before it rounds to float32, see base_of; else NULL */
     bool some_missing; /* a number was not finite, and is NaN in the series until finish_block */
 };
 
@@ -35,12 +35,18 @@ static bool all_fit(const double *numbers, size_t n) {
     return all;
 }
 
+/* What is subtracted from a voxel's numbers: its first one, or 0 where that is so large that a difference from it could be more than
+ * a float32 holds. */
+static double base_of(double first) {
+    return fabs(first) < 1e30 ? first : 0;
+}
+
 /* Differences from the first number: rounded to float32 they have more digits than the numbers would. */
 static void store(struct extraction *e, int64_t tr, const double *numbers, size_t at, size_t n, float *row) {
     double *first = e->first ? e->first + at : NULL;
     if (!e->some_missing && all_fit(numbers, n)) {
         for (size_t v = 0; first && tr == 0 && v < n; v++)
-            first[v] = numbers[v];
+            first[v] = base_of(numbers[v]);
         if (first)
             for (size_t v = 0; v < n; v++)
                 row[v] = (float)(numbers[v] - first[v]);
@@ -53,7 +59,7 @@ static void store(struct extraction *e, int64_t tr, const double *numbers, size_
     for (size_t v = 0; v < n; v++) {
         bool fine = fits(numbers[v]);
         if (first && (tr == 0 || isnan(first[v])))
-            first[v] = fine ? numbers[v] : NAN;
+            first[v] = fine ? base_of(numbers[v]) : NAN;
         row[v] = fine ? (float)(first ? numbers[v] - first[v] : numbers[v]) : NAN;
     }
 }

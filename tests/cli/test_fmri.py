@@ -123,6 +123,22 @@ def test_numbers_that_are_not_finite(ecdc, study, mask):
     assert np.allclose(raw[[3, 7], 5], clean[rest, 5].mean(), rtol=1e-7) and np.array_equal(np.delete(raw, 5, 1), np.delete(clean, 5, 1))
 
 
+def test_differences_beyond_float32(ecdc, study, mask):
+    """Numbers that a float32 holds have z-scores, also where the difference of two of them is more than it holds."""
+    where, scan = shared(study[1]), study[1][0].astype(np.float32)
+    places, n = np.argwhere(where)[:3], scan.shape[3]
+    for voxel, series in zip(places, (np.tile([3e38, -3e38], n // 2), np.r_[1e29, np.tile([3.4e38, -3.4e38], n)][:n],
+                                      np.r_[np.nan, -2e38, np.full(n - 2, 2e38)])):
+        scan[tuple(voxel)] = series
+    write_nifti(ecdc.cwd / "large.nii", scan)
+    r = ecdc("fmri", "extract", "large.nii", "--mask", mask, "-o", "z.npy", "--zscore", "--json", says="1 number in 1 voxel is not finite")
+    assert r.json["n_not_finite"] == 1
+    z, raw = np.load(ecdc.cwd / "z.npy"), scan[where].T.astype(float)
+    wanted = zscore(raw)
+    wanted[1:, 2], wanted[0, 2] = zscore(raw[1:, 2]), 0
+    assert np.abs(z - wanted).max() < 1e-6
+
+
 def test_constant_voxels(ecdc, study):
     write_nifti(ecdc.cwd / "all.nii", np.ones((7, 6, 5), np.uint8))
     r = ecdc("fmri", "extract", study[0][0], "--mask", "all.nii", "-o", "z.npy", "--zscore", says="61 of 210 voxels are constant")
