@@ -71,7 +71,8 @@ class AudioProcessor:
     n_mels, n_fft, hop_length : int
         Of mel spectrograms.
     tr : float or fractions.Fraction
-        Repetition time in seconds, taken as the decimal that it is written as.
+        Repetition time in seconds, taken as the decimal that it is written as. Thirds are ``Fraction(5, 3)``: the float 5/3 is a
+        little more, so that six of it do not fit into 10 s with alignment='exact'.
     device : str or torch.device
         'cpu' or 'cuda', also with a number, as in 'cuda:0'. There is no CUDA backend: 'cuda' warns once and computes equal codes
         on the CPU.
