@@ -13,12 +13,16 @@
  * for the next one for a while before they sleep.
  *
  * Each thread has a part of its own, which keeps that part's weights in its cache. A part that its thread has not begun is
- * taken by whoever is done first: on a busy machine a thread that the system does not let run holds nobody up. */
+ * taken by whoever is done first: on a busy machine a thread that the system does not let run holds nobody up.
+ *
+ * So it is in a process that was forked, such as a Python worker's: its copy of a pool has no threads but the caller's, which does
+ * everything. The mutex may have been held by a thread that is not there, and there is nobody to wake or to wait for. */
 enum { SPINS = 4000 };
 
 struct pool {
     int n_threads;
     int n_started;
+    pid_t process; /* that has the threads */
     pthread_t *threads;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -63,7 +67,7 @@ static unsigned next_generation(struct pool *pool, unsigned seen) {
 
 static void publish(struct pool *pool) {
     atomic_fetch_add(&pool->generation, 1);
-    if (atomic_load(&pool->asleep)) {
+    if (atomic_load(&pool->asleep) && pool->process == getpid()) {
         pthread_mutex_lock(&pool->mutex);
         pthread_cond_broadcast(&pool->wake);
         pthread_mutex_unlock(&pool->mutex);
@@ -104,6 +108,7 @@ ecdc_status pool_new(int n_threads, struct pool **out, ecdc_error *err) {
     if (!pool)
         return ecdc_fail_memory(err, "threads");
     pool->n_threads = n_threads;
+    pool->process = getpid();
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->wake, NULL);
     pool->threads = ecdc_alloc_zeros((size_t)n_threads, sizeof *pool->threads);
@@ -129,12 +134,14 @@ ecdc_status pool_new(int n_threads, struct pool **out, ecdc_error *err) {
 void pool_free(struct pool *pool) {
     if (!pool)
         return;
-    atomic_store(&pool->stop, true);
-    publish(pool);
-    for (int i = 1; i <= pool->n_started; i++)
-        pthread_join(pool->threads[i], NULL);
-    pthread_cond_destroy(&pool->wake);
-    pthread_mutex_destroy(&pool->mutex);
+    if (pool->process == getpid()) {
+        atomic_store(&pool->stop, true);
+        publish(pool);
+        for (int i = 1; i <= pool->n_started; i++)
+            pthread_join(pool->threads[i], NULL);
+        pthread_cond_destroy(&pool->wake);
+        pthread_mutex_destroy(&pool->mutex);
+    }
     free(pool->threads);
     free(pool->taken);
     free(pool);

@@ -5,9 +5,11 @@ import os
 import pickle
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -169,6 +171,30 @@ def test_one_stream_in_many_threads_does_no_harm(tiny, speech):
         t.join()
     encoder.finish()
     assert encoder.pull().shape == (4, tiny.frames(4 * len(speech)))
+
+
+@pytest.mark.parametrize("waits_s", [0, 0.05])  # threads that look for work, and threads that sleep
+def test_a_forked_process_goes_on_with_its_copy_of_a_stream_and_closes_it(tiny, waits_s):
+    noise = np.random.default_rng(8).standard_normal(24000).astype(np.float32) * np.float32(0.1)
+    whole = tiny.encode(noise)
+    encoder = ecdc.Encoder(tiny, threads=4)
+    encoder.push(noise[:5000])
+    time.sleep(waits_s)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)  # instead of waiting for ever
+        try:
+            encoder.push(noise[5000:])
+            encoder.finish()
+            same = np.array_equal(encoder.pull(), whole)
+            encoder.close()
+            os._exit(0 if same else 1)
+        finally:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+    encoder.push(noise[5000:])
+    encoder.finish()
+    assert np.array_equal(encoder.pull(), whole)
 
 
 @pytest.mark.parametrize("call, says", [
