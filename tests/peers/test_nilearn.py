@@ -29,6 +29,14 @@ def test_causal_convolution(library, tr):
     assert np.abs(library.convolve("causal", tr, values) - make_features.regressor(values, tr)).max() < 1e-6
 
 
+@pytest.mark.parametrize("tr", [0.8, 2.2, 2.5])
+def test_causal_convolution_beside_the_grid_of_nilearn(library, tr):
+    """24 s are no whole number of points there: nilearn's grid lies beside the TRs."""
+    values = make_features.stimulus()
+    wanted = make_features.regressor(values, tr)
+    assert 1e-3 < np.abs(library.convolve("causal", tr, values) - wanted).max() / np.abs(wanted).max() < 0.03
+
+
 @pytest.mark.parametrize("tr, later", [(1.5, 0), (0.72, 1), (2.0, 1)])
 def test_giblet_convolution(library, tr, later):
     """scipy's mode='same' with giblet's kernel; one row later where the kernel has an even number of points."""
