@@ -147,15 +147,8 @@ def test_a_codebook_of_one_entry(ecdc):
     """Found by the fuzzer: codes of no bits, of which any bandwidth would have infinitely many. Without config.json, which has bounds."""
     name = "quantizer.layers.0.codebook.embed"
     header, data = files.read_safetensors((TINY / "model.safetensors").read_bytes())
-    header.pop("__metadata__", None)
-    blobs, at = [], 0
-    for key, entry in header.items():
-        blob = data[slice(*entry["data_offsets"])]
-        if key == name:
-            blob, entry["shape"] = blob[:len(blob) // entry["shape"][0]], [1, entry["shape"][1]]
-        blobs.append(blob)
-        entry["data_offsets"] = [at, at := at + len(blob)]
-    (ecdc.cwd / "alone.safetensors").write_bytes(files.write_safetensors(header, b"".join(blobs)))
+    header[name]["shape"] = [1, int(np.prod(header[name]["shape"]))]
+    (ecdc.cwd / "alone.safetensors").write_bytes(files.write_safetensors(header, data))
     ecdc.refuses("info", "alone.safetensors", says=[f"tensor {name} has 1 entry", "a codebook has 2 or more"])
 
 
