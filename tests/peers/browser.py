@@ -11,7 +11,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 
 class Browser:
-    """One page. `complaints` are the console's errors and warnings, and exceptions that nothing caught."""
+    """One page. `complaints` are the console's errors and warnings, and exceptions that nothing caught; `home` is the page's
+    folder, as a URL."""
 
     def __init__(self, folder):
         assert CHROMIUM, "chromium is needed (./check --peers installs it)"
@@ -70,10 +71,13 @@ class Browser:
                 return answer["result"]
             self._note(answer)
 
-    def open(self, path, width, height, scheme):
+    def open(self, page, width, height, scheme):
+        """A file by its path, or anything by its URL."""
+        url = page if isinstance(page, str) else page.resolve().as_uri()
+        self.home = url.rpartition("/")[0]
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.send("Page.navigate", url=path.resolve().as_uri())
+        self.send("Page.navigate", url=url)
         self.wait("document.readyState === 'complete' && typeof player === 'object'")
 
     def js(self, expression):
