@@ -7,7 +7,6 @@ import resource
 import shutil
 import struct
 import subprocess
-import time
 import zipfile
 
 import numpy as np
@@ -18,7 +17,13 @@ from run import SANITIZED, TINY, check_healthy
 from scans import write_nifti
 
 LIMIT = 1 << 30  # bytes of address space; a run with the small model takes a quarter of it
-HANG_S = 5       # a run takes a tenth of a second
+HANG_S = 5       # of the processor; a run takes a tenth of a second
+
+
+def processor_s():
+    """What ended children have used; unlike the time of day, it is the same on a busy machine."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.fixture
@@ -29,10 +34,10 @@ def refuses(ecdc):
             resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
 
     def check(name, *args, says=""):
-        begin = time.monotonic()
+        begin = processor_s()
         p = subprocess.run(ecdc.command(args), cwd=ecdc.cwd, env=ecdc.env, stdin=subprocess.DEVNULL, capture_output=True,
                            preexec_fn=limited, timeout=100)
-        seconds, stderr = time.monotonic() - begin, p.stderr.decode()
+        seconds, stderr = processor_s() - begin, p.stderr.decode()
         check_healthy(p.returncode, stderr)
         assert p.returncode == 1 and stderr.count("\n") == 1 and stderr.startswith("ecdc: "), stderr
         assert name in stderr and says in stderr, stderr

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -217,6 +218,15 @@ def wait_for_part(ecdc, process):
         time.sleep(0.01)
 
 
+def wait_for_handler(process, number):
+    """Until the run listens for a signal; a busy machine may need long for that."""
+    for _ in range(100 * SECONDS):
+        caught = next(line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if line.startswith("SigCgt:"))
+        if int(caught.split()[1], 16) >> (number - 1) & 1:
+            return
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("args", [
     ("encode", "long.wav", "-o", "out.npy"), ("encode", "long.wav", "-o", "out.ecdc"), ("features", "long.wav", "-o", "out.npy"),
@@ -229,6 +239,7 @@ def test_interruption(ecdc, args, number):
     write_long_array(ecdc.cwd / "long-rows.npy", (2000, 4, 112))
     before = snapshot(ecdc.cwd)
     process = ecdc.start(*args, "-m", "default")
+    wait_for_handler(process, number)
     time.sleep(0.2) if "-r" in args else wait_for_part(ecdc, process)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=SECONDS)
@@ -241,6 +252,7 @@ def test_interruption_while_waiting_for_input(ecdc, sounds):
     process = ecdc.start("encode", "-", "-o", "out.npy", "-m", TINY, stdin=subprocess.PIPE)
     process.stdin.write(sounds["short.wav"].read_bytes()[:30000])
     process.stdin.flush()
+    wait_for_handler(process, signal.SIGINT)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     process.wait(SECONDS)
