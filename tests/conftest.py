@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,10 @@ sys.path[:0] = [str(Path(__file__).parent / "cli"), str(Path(__file__).parent / 
 
 import files  # noqa: E402
 import run  # noqa: E402
+
+# A script that starts the tests in the background (./check &) has them ignore SIGINT, and so would every run that they interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The package of the source tree with the library of the build under test; where there is none, the installed package.
 LIBRARY = run.BINARY.parent / "libecdc.so"
@@ -30,7 +35,9 @@ def empty_hub(tmp_path_factory):
 @pytest.fixture
 def ecdc(tmp_path, empty_hub):
     """The command, in a directory of its own."""
-    return run.Ecdc(tmp_path, empty_hub)
+    command = run.Ecdc(tmp_path, empty_hub)
+    yield command
+    command.end_what_runs()
 
 
 @pytest.fixture(scope="session")

@@ -53,6 +53,7 @@ class Ecdc:
 
     def __init__(self, cwd, hub):
         self.cwd = Path(cwd)
+        self.started = []
         self.env = {k: v for k, v in os.environ.items()
                     if not k.startswith(("HF_", "XDG_CACHE")) and k not in ("LANG", "LC_ALL")}
         self.env.update(HF_HOME=str(hub), HF_HUB_OFFLINE="1", LC_ALL="C.UTF-8")
@@ -70,7 +71,14 @@ class Ecdc:
 
     def start(self, *args, **settings):
         settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **settings}
-        return subprocess.Popen(self.command(args), cwd=self.cwd, env=self.env, **settings)
+        self.started.append(subprocess.Popen(self.command(args), cwd=self.cwd, env=self.env, **settings))
+        return self.started[-1]
+
+    def end_what_runs(self):
+        """After a test that failed halfway."""
+        for process in self.started:
+            process.kill()
+            process.wait()
 
     def __call__(self, *args, says=(), **settings):
         r = self.run(*args, **settings)

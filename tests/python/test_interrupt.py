@@ -23,8 +23,7 @@ def interrupted(script, *arguments, feed=None):
     """Runs Python code that prints "ready" and then works for ever; interrupts it; what it printed after that."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     child = subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], env=env, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, text=True,
-                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # the caller may ignore it
+                             stderr=subprocess.PIPE, text=True)
     try:
         assert child.stdout.readline() == "ready\n", child.stderr.read()
         if feed:
