@@ -87,10 +87,10 @@ static bool position_of(const struct decoder *d, int64_t pts, int64_t *at) {
     AVRational base = d->track.stream->time_base, samples = {1, d->rate};
     if (pts == AV_NOPTS_VALUE || base.num <= 0 || base.den <= 0)
         return false;
-    int64_t position = av_rescale_q(pts, base, samples), zero = d->priming;
-    if (track_clock_is_broadcast(&d->track) && d->track.format->start_time > 0)
-        zero = av_rescale_q(d->track.format->start_time, AV_TIME_BASE_Q, samples);
-    if (position < -position_max || position > position_max || zero > position_max)
+    int64_t position = av_rescale_q(pts, base, samples), zero = d->priming, start_us;
+    if (track_clock_start(&d->track, &start_us))
+        zero = av_rescale_q(start_us, AV_TIME_BASE_Q, samples);
+    if (position < -position_max || position > position_max || zero < -position_max || zero > position_max)
         return false;
     *at = position - zero;
     return true;

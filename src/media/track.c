@@ -301,6 +301,13 @@ bool track_clock_is_broadcast(const struct track *t) {
     return t->format->iformat->flags & AVFMT_TS_DISCONT;
 }
 
+/* A time below 0 is no start in Ogg, whose sound is cut there. FFmpeg also gives such times to a recording that began within
+ * the last minute before its clock of 33 bits, 26.5 hours, went round. */
+bool track_clock_start(const struct track *t, int64_t *us) {
+    *us = t->format->start_time;
+    return track_clock_is_broadcast(t) && *us != AV_NOPTS_VALUE && (*us > 0 || t->stream->pts_wrap_bits < 64);
+}
+
 bool track_index_is_behind(const struct track *t) {
     const AVIndexEntry *first = avformat_index_get_entry(t->stream, 0);
     return is_format(t->format->iformat, "mp4") && !(t->io->seekable & AVIO_SEEKABLE_NORMAL) && first &&

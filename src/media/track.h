@@ -41,5 +41,7 @@ bool track_describe(const struct track *t, int number, ecdc_track_info *info);
 bool track_index_is_behind(const struct track *t);
 /* The clock may jump within a file and begin anywhere (broadcast streams). */
 bool track_clock_is_broadcast(const struct track *t);
+/* Where such a clock begins, in microseconds; false where t = 0 is its zero. */
+bool track_clock_start(const struct track *t, int64_t *us);
 
 #endif

@@ -130,6 +130,20 @@ static void test_late_clicks(void **state) {
     }
 }
 
+/* A transport stream's clock of 33 bits goes round every 95443.7 s: just before the recording, in it, or just after. */
+static void test_clock_that_goes_round(void **state) {
+    (void)state;
+    static const char *const names[] = {"w.ts", "w.mpg"};
+    for (int i = 0; i < 6; i++) {
+        char options[300];
+        snprintf(options, sizeof options, "-i picture.mkv -itsoffset 0.5 -i c48.wav -map 0:v -map 1:a -c:v mpeg2video -c:a mp2 "
+                 "-output_ts_offset %d", (const int[]){95340, 95400, 95440}[i / 2]);
+        make(options, names[i % 2]);
+        ecdc_reader_info info = check_clicks(names[i % 2], 0.5, 0, 0);
+        assert_true(info.n_gaps == 0 && info.n_overlaps == 0 && fabs(info.audio_start_s - 0.49) < 0.01);
+    }
+}
+
 /* An edit list that begins in the middle of the sound. */
 static void test_edit_list(void **state) {
     (void)state;
@@ -355,6 +369,7 @@ int main(void) {
         cmocka_unit_test(test_priming_is_skipped),
         cmocka_unit_test(test_priming_that_no_file_tells),
         cmocka_unit_test(test_late_clicks),
+        cmocka_unit_test(test_clock_that_goes_round),
         cmocka_unit_test(test_edit_list),
         cmocka_unit_test(test_hole),
         cmocka_unit_test(test_tracks),
