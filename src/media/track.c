@@ -160,12 +160,14 @@ static bool note_claims(const AVFormatContext *format, struct claims *c) {
     return c->of_stream != NULL;
 }
 
+/* Ogg claims nothing: what FFmpeg finds is the time on the last page that is there, on a clock that began anywhere. */
 static void take_claim(struct track *t, const struct claims *c) {
     unsigned i = (unsigned)t->stream->index;
-    if (t->claim_s > 0)
+    if (t->claim_s > 0 || is_format(t->format->iformat, "ogg"))
         return;
     if (i < c->n && c->of_stream[i] > 0) {
         t->claim_s = (double)c->of_stream[i] * av_q2d(t->stream->time_base);
+        t->claim_is_whole = is_format(t->format->iformat, "asf"); /* which has one length for all */
     } else if (c->whole > 0) {
         t->claim_s = (double)c->whole / AV_TIME_BASE;
         t->claim_is_whole = true;

@@ -144,6 +144,19 @@ static void test_clock_that_goes_round(void **state) {
     }
 }
 
+/* A recording of a stream that had long been running is whole, and starts where it starts. */
+static void test_clock_that_began_long_ago(void **state) {
+    (void)state;
+    static const char *const files[][2] = {{"-c:a libopus", "s.opus"}, {"-c:a libvorbis", "s.ogg"}, {"-c:a mp2", "s.ts"}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char options[100];
+        snprintf(options, sizeof options, "-i c48.wav %s -output_ts_offset 3600", files[i][0]);
+        make(options, files[i][1]);
+        ecdc_reader_info info = check_clicks(files[i][1], 0, i == 2 ? 481 / 48000. : 0, i == 1 ? 0.003 : 0);
+        assert_true(info.n_gaps == 0 && info.samples < 5 * 48000);
+    }
+}
+
 /* An edit list that begins in the middle of the sound. */
 static void test_edit_list(void **state) {
     (void)state;
@@ -291,9 +304,9 @@ static void test_cut_at_every_tenth(void **state) {
 /* The sound of a film may end before the picture, and after it. */
 static void test_other_length_than_picture(void **state) {
     (void)state;
-    static const char *const names[] = {"o.mp4", "o.mkv", "o.ts"};
+    static const char *const names[] = {"o.mp4", "o.mkv", "o.ts", "o.asf"};
     for (int longer = 0; longer < 2; longer++)
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 4; i++) {
             char options[200];
             snprintf(options, sizeof options, "-t %d -i picture.mkv -t %d -i c48.wav -map 0:v -map 1:a -c:v mpeg4 -c:a mp2",
                      longer ? 1 : 4, longer ? 4 : 1);
@@ -370,6 +383,7 @@ int main(void) {
         cmocka_unit_test(test_priming_that_no_file_tells),
         cmocka_unit_test(test_late_clicks),
         cmocka_unit_test(test_clock_that_goes_round),
+        cmocka_unit_test(test_clock_that_began_long_ago),
         cmocka_unit_test(test_edit_list),
         cmocka_unit_test(test_hole),
         cmocka_unit_test(test_tracks),
