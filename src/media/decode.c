@@ -13,7 +13,7 @@
 #include "media/track.h"
 
 /* Where t = 0 lies. In files it is the zero of the container's clock. Two kinds of clock begin elsewhere:
- * - Broadcast streams (MPEG-TS, Ogg) start at any number; t = 0 is where their first track starts.
+ * - Broadcast streams (MPEG-TS, Ogg) start at any number; t = 0 is where the first track (of the programme) starts.
  * - Formats without a clock of their own (MP3) count from the first decoded sample, with the encoder's priming, which
  *   is not sound and is skipped: the first packet then has time 0 and priming to skip, and t = 0 is where the sound
  *   starts. Formats with edit lists (MP4) or a codec delay (Matroska) give such a packet a negative time instead. */

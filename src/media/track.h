@@ -19,6 +19,7 @@ struct track {
     AVStream **tracks;
     int n_tracks, number;
     const AVCodec *codec;
+    int64_t start_us;    /* of its clock; AV_NOPTS_VALUE if unknown. Streams that are found later do not change it */
     bool asked_for_more; /* the file named other files, which were not opened */
     /* What the header claims about the length, as opposed to what FFmpeg estimates; 0 where it claims nothing. */
     double claim_s;

@@ -144,6 +144,23 @@ static void test_clock_that_goes_round(void **state) {
     }
 }
 
+/* Two programmes in one transport stream, 50 minutes apart: each has its sound from the start of its own picture on. */
+static void test_programmes(void **state) {
+    (void)state;
+    make("-i picture.mkv -itsoffset 0.5 -i c48.wav -itsoffset 3000 -i picture.mkv -itsoffset 3000.8 -i c48.wav -map 0 -map 1 -map 2 "
+         "-map 3 -c:v mpeg2video -c:a mp2 -program st=0:st=1 -program st=2:st=3 -max_interleave_delta 1", "two.ts");
+    for (int track = 0; track < 2; track++) {
+        ecdc_reader_settings settings = {.choose_track = 1, .track = track};
+        size_t n;
+        ecdc_reader_info info;
+        float *x = read_with(in_scratch("two.ts"), &settings, 5000, &n, &info);
+        assert_true(info.n_gaps == 0 && n < 6 * 48000);
+        for (int k = 0; k < N_CLICKS; k++)
+            assert_true(fabs(lateness(x, n, 48000, click_s[k] + (track ? 0.8 : 0.5))) < 1e-5);
+        free(x);
+    }
+}
+
 /* A recording of a stream that had long been running is whole, and starts where it starts. */
 static void test_clock_that_began_long_ago(void **state) {
     (void)state;
@@ -384,6 +401,7 @@ int main(void) {
         cmocka_unit_test(test_late_clicks),
         cmocka_unit_test(test_clock_that_goes_round),
         cmocka_unit_test(test_clock_that_began_long_ago),
+        cmocka_unit_test(test_programmes),
         cmocka_unit_test(test_edit_list),
         cmocka_unit_test(test_hole),
         cmocka_unit_test(test_tracks),
