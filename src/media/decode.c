@@ -13,7 +13,7 @@
 #include "media/track.h"
 
 /* Where t = 0 lies. In files it is the zero of the container's clock. Two kinds of clock begin elsewhere:
- * - Broadcast streams (MPEG-TS, Ogg) start at any number; t = 0 is where their first track starts.
+ * - Broadcast streams (MPEG-TS, Ogg) start at any number; t = 0 is where the first track (of the programme) starts.
  * - Formats without a clock of their own (MP3) count from the first decoded sample, with the encoder's priming, which
  *   is not sound and is skipped: the first packet then has time 0 and priming to skip, and t = 0 is where the sound
  *   starts. Formats with edit lists (MP4) or a codec delay (Matroska) give such a packet a negative time instead. */
@@ -87,10 +87,10 @@ static bool position_of(const struct decoder *d, int64_t pts, int64_t *at) {
     AVRational base = d->track.stream->time_base, samples = {1, d->rate};
     if (pts == AV_NOPTS_VALUE || base.num <= 0 || base.den <= 0)
         return false;
-    int64_t position = av_rescale_q(pts, base, samples), zero = d->priming;
-    if (track_clock_is_broadcast(&d->track) && d->track.format->start_time > 0)
-        zero = av_rescale_q(d->track.format->start_time, AV_TIME_BASE_Q, samples);
-    if (position < -position_max || position > position_max || zero > position_max)
+    int64_t position = av_rescale_q(pts, base, samples), zero = d->priming, start_us;
+    if (track_clock_start(&d->track, &start_us))
+        zero = av_rescale_q(start_us, AV_TIME_BASE_Q, samples);
+    if (position < -position_max || position > position_max || zero < -position_max || zero > position_max)
         return false;
     *at = position - zero;
     return true;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <libavutil/mathematics.h>
 #include <libavutil/mem.h>
 
 #include "base/memory.h"
@@ -160,12 +161,14 @@ static bool note_claims(const AVFormatContext *format, struct claims *c) {
     return c->of_stream != NULL;
 }
 
+/* Ogg claims nothing: what FFmpeg finds is the time on the last page that is there, on a clock that began anywhere. */
 static void take_claim(struct track *t, const struct claims *c) {
     unsigned i = (unsigned)t->stream->index;
-    if (t->claim_s > 0)
+    if (t->claim_s > 0 || is_format(t->format->iformat, "ogg"))
         return;
     if (i < c->n && c->of_stream[i] > 0) {
         t->claim_s = (double)c->of_stream[i] * av_q2d(t->stream->time_base);
+        t->claim_is_whole = is_format(t->format->iformat, "asf"); /* which has one length for all */
     } else if (c->whole > 0) {
         t->claim_s = (double)c->whole / AV_TIME_BASE;
         t->claim_is_whole = true;
@@ -254,6 +257,24 @@ bool track_describe(const struct track *t, int number, ecdc_track_info *info) {
     return true;
 }
 
+/* Where the track's clock starts. In a transport stream of several programmes each has a clock of its own, of which the start of
+ * the whole tells nothing. */
+static int64_t start_of_clock(const struct track *t) {
+    const AVProgram *programme = av_find_program_from_stream(t->format, NULL, t->stream->index);
+    int64_t start_us = t->format->start_time, first_us = INT64_MAX;
+    if (t->format->nb_programs < 2 || !programme)
+        return start_us;
+    for (unsigned i = 0; i < programme->nb_stream_indexes; i++) {
+        const AVStream *s = t->format->streams[programme->stream_index[i]];
+        enum AVMediaType type = s->codecpar->codec_type;
+        if (s->start_time == AV_NOPTS_VALUE || (type != AVMEDIA_TYPE_AUDIO && type != AVMEDIA_TYPE_VIDEO))
+            continue;
+        int64_t us = av_rescale_q(s->start_time, s->time_base, AV_TIME_BASE_Q);
+        first_us = us < first_us ? us : first_us;
+    }
+    return first_us < INT64_MAX ? first_us : start_us;
+}
+
 ecdc_status track_open(struct track *t, const char *path, const ecdc_reader_settings *settings, ecdc_error *err) {
     memset(t, 0, sizeof *t);
     char *url = NULL;
@@ -275,6 +296,7 @@ ecdc_status track_open(struct track *t, const char *path, const ecdc_reader_sett
     if (status == ECDC_OK)
         status = choose_track(t, settings, err);
     if (status == ECDC_OK) {
+        t->start_us = start_of_clock(t);
         take_claim(t, &claims);
         t->claim_is_exact = claims_are_exact(t->format->iformat);
         /* The other tracks are only worth reading where the claim is about all of them. */
@@ -299,6 +321,13 @@ void track_close(struct track *t) {
 
 bool track_clock_is_broadcast(const struct track *t) {
     return t->format->iformat->flags & AVFMT_TS_DISCONT;
+}
+
+/* A time below 0 is no start in Ogg, whose sound is cut there. FFmpeg also gives such times to a recording that began within
+ * the last minute before its clock of 33 bits, 26.5 hours, went round. */
+bool track_clock_start(const struct track *t, int64_t *us) {
+    *us = t->start_us;
+    return track_clock_is_broadcast(t) && *us != AV_NOPTS_VALUE && (*us > 0 || t->stream->pts_wrap_bits < 64);
 }
 
 bool track_index_is_behind(const struct track *t) {

@@ -19,6 +19,7 @@ struct track {
     AVStream **tracks;
     int n_tracks, number;
     const AVCodec *codec;
+    int64_t start_us;    /* of its clock; AV_NOPTS_VALUE if unknown. Streams that are found later do not change it */
     bool asked_for_more; /* the file named other files, which were not opened */
     /* What the header claims about the length, as opposed to what FFmpeg estimates; 0 where it claims nothing. */
     double claim_s;
@@ -41,5 +42,7 @@ bool track_describe(const struct track *t, int number, ecdc_track_info *info);
 bool track_index_is_behind(const struct track *t);
 /* The clock may jump within a file and begin anywhere (broadcast streams). */
 bool track_clock_is_broadcast(const struct track *t);
+/* Where such a clock begins, in microseconds; false where t = 0 is its zero. */
+bool track_clock_start(const struct track *t, int64_t *us);
 
 #endif

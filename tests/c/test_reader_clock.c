@@ -130,6 +130,50 @@ static void test_late_clicks(void **state) {
     }
 }
 
+/* A transport stream's clock of 33 bits goes round every 95443.7 s: just before the recording, in it, or just after. */
+static void test_clock_that_goes_round(void **state) {
+    (void)state;
+    static const char *const names[] = {"w.ts", "w.mpg"};
+    for (int i = 0; i < 6; i++) {
+        char options[300];
+        snprintf(options, sizeof options, "-i picture.mkv -itsoffset 0.5 -i c48.wav -map 0:v -map 1:a -c:v mpeg2video -c:a mp2 "
+                 "-output_ts_offset %d", (const int[]){95340, 95400, 95440}[i / 2]);
+        make(options, names[i % 2]);
+        ecdc_reader_info info = check_clicks(names[i % 2], 0.5, 0, 0);
+        assert_true(info.n_gaps == 0 && info.n_overlaps == 0 && fabs(info.audio_start_s - 0.49) < 0.01);
+    }
+}
+
+/* Two programmes in one transport stream, 50 minutes apart: each has its sound from the start of its own picture on. */
+static void test_programmes(void **state) {
+    (void)state;
+    make("-i picture.mkv -itsoffset 0.5 -i c48.wav -itsoffset 3000 -i picture.mkv -itsoffset 3000.8 -i c48.wav -map 0 -map 1 -map 2 "
+         "-map 3 -c:v mpeg2video -c:a mp2 -program st=0:st=1 -program st=2:st=3 -max_interleave_delta 1", "two.ts");
+    for (int track = 0; track < 2; track++) {
+        ecdc_reader_settings settings = {.choose_track = 1, .track = track};
+        size_t n;
+        ecdc_reader_info info;
+        float *x = read_with(in_scratch("two.ts"), &settings, 5000, &n, &info);
+        assert_true(info.n_gaps == 0 && n < 6 * 48000);
+        for (int k = 0; k < N_CLICKS; k++)
+            assert_true(fabs(lateness(x, n, 48000, click_s[k] + (track ? 0.8 : 0.5))) < 1e-5);
+        free(x);
+    }
+}
+
+/* A recording of a stream that had long been running is whole, and starts where it starts. */
+static void test_clock_that_began_long_ago(void **state) {
+    (void)state;
+    static const char *const files[][2] = {{"-c:a libopus", "s.opus"}, {"-c:a libvorbis", "s.ogg"}, {"-c:a mp2", "s.ts"}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char options[100];
+        snprintf(options, sizeof options, "-i c48.wav %s -output_ts_offset 3600", files[i][0]);
+        make(options, files[i][1]);
+        ecdc_reader_info info = check_clicks(files[i][1], 0, i == 2 ? 481 / 48000. : 0, i == 1 ? 0.003 : 0);
+        assert_true(info.n_gaps == 0 && info.samples < 5 * 48000);
+    }
+}
+
 /* An edit list that begins in the middle of the sound. */
 static void test_edit_list(void **state) {
     (void)state;
@@ -277,9 +321,9 @@ static void test_cut_at_every_tenth(void **state) {
 /* The sound of a film may end before the picture, and after it. */
 static void test_other_length_than_picture(void **state) {
     (void)state;
-    static const char *const names[] = {"o.mp4", "o.mkv", "o.ts"};
+    static const char *const names[] = {"o.mp4", "o.mkv", "o.ts", "o.asf"};
     for (int longer = 0; longer < 2; longer++)
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 4; i++) {
             char options[200];
             snprintf(options, sizeof options, "-t %d -i picture.mkv -t %d -i c48.wav -map 0:v -map 1:a -c:v mpeg4 -c:a mp2",
                      longer ? 1 : 4, longer ? 4 : 1);
@@ -355,6 +399,9 @@ int main(void) {
         cmocka_unit_test(test_priming_is_skipped),
         cmocka_unit_test(test_priming_that_no_file_tells),
         cmocka_unit_test(test_late_clicks),
+        cmocka_unit_test(test_clock_that_goes_round),
+        cmocka_unit_test(test_clock_that_began_long_ago),
+        cmocka_unit_test(test_programmes),
         cmocka_unit_test(test_edit_list),
         cmocka_unit_test(test_hole),
         cmocka_unit_test(test_tracks),
