@@ -432,8 +432,8 @@ typedef struct ecdc_reader_settings {
 ECDC_API ecdc_reader_settings ecdc_default_reader_settings(void);
 
 /** Opens an audio track of a file. Sample 0 is time 0 of the container's clock (of a broadcast's clock, MPEG-TS or Ogg, which
- *  begins anywhere: the start of the file's first track): a late start is preceded by silence, what lies before 0 is dropped,
- *  holes are filled, overlaps cut. Priming samples are skipped where the file tells of them (MP4, MP3, Opus, Vorbis), else
+ *  begins anywhere: the start of its programme's first track): a late start is preceded by silence, what lies before 0 is
+ *  dropped, holes are filled, overlaps cut. Priming samples are skipped where the file tells of them (MP4, MP3, Opus, Vorbis), else
  *  they are sound that takes its time (ADTS, MPEG-TS, AVI). Channels are mixed as the settings say; rates are converted by
  *  libsoxr (HQ); n source samples become ceil(n * rate / source rate).
  *  @param path      a file, or "-" for standard input
