@@ -82,6 +82,25 @@ def test_mel_warns_of_empty_filters_once(speech):
     assert len(caught) == 1 and caught[0].filename == __file__
 
 
+@pytest.mark.filterwarnings("ignore:.*samples were clipped")
+@pytest.mark.parametrize("n_fft, hop", [(2048, 512), (1024, 441), (1024, 512), (512, 512)])
+@pytest.mark.parametrize("alignment", ["giblet", "exact"])
+@pytest.mark.parametrize("n_trs", [1, 3, 7])
+def test_mel_of_wide_hops_comes_back(command, tmp_path, speech, n_fft, hop, alignment, n_trs):
+    """A TR's last frame begins up to two hops before its end, which with hops of n_fft / 4 and more is further than it reaches."""
+    p = ecdc.AudioProcessor(use_encodec=False, n_mels=32, n_fft=n_fft, hop_length=hop, alignment=alignment)
+    features, metadata = p.audio_to_features((speech, 24000), max_trs=n_trs)
+    p.features_to_audio(features, tmp_path / "a.wav", metadata=metadata)
+    samples = read_wav(tmp_path / "a.wav")[1]
+    assert len(features) == n_trs and len(samples) == 33075 * n_trs
+    level = [np.sqrt(np.mean(np.square(part.astype(float)))) for part in (samples[:-2 * hop], samples[-2 * hop:-hop])]
+    assert level[1] > level[0] / 50  # no silence before the last hop
+    np.save(tmp_path / "f.npy", features)
+    (tmp_path / "f.json").write_text(json.dumps(metadata.attrs))
+    command("reconstruct", "f.npy", "-o", "f.wav")
+    np.testing.assert_array_equal(samples, read_wav(tmp_path / "f.wav")[1])
+
+
 def test_one_spectrum_per_tr(command, tmp_path):
     """The old format: (n_trs, n_mels)."""
     rows = np.random.default_rng(1).uniform(-60, -20, (3, 2048)).astype(np.float32)
