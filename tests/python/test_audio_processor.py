@@ -330,6 +330,7 @@ def test_wrong_arguments_of_audio_to_features(arguments, says):
 
 MEL = {"mel": {"n_fft": 4096, "hop": 512, "n_mels": 2048, "ref": 1.0}, "sampling_rate": 22050, "alignment": "giblet",
        "tr_fraction": "3/2", "partial": False}
+CODES = {"tr_fraction": "3/2", "bandwidth": 3.0, "n_codebooks": 4, "layout": "codes", "alignment": "giblet", "partial": False}
 
 
 @pytest.mark.parametrize("features, arguments, says", [
@@ -365,6 +366,12 @@ MEL = {"mel": {"n_fft": 4096, "hop": 512, "n_mels": 2048, "ref": 1.0}, "sampling
     (np.zeros((2, 2048)), {"metadata": {**MEL, "tr_fraction": "x"}}, "metadata does not describe a mel spectrogram of ecdc: ValueError"),
     (np.zeros((2, 2048)), {"metadata": {**MEL, "partial": True}}, "does not describe a mel spectrogram of ecdc: KeyError('samples')"),
     (np.zeros((2, 4, 112), int), {"metadata": pd.DataFrame({"tr_index": [0]})}, "metadata does not describe features of ecdc"),
+    (np.zeros((2, 4, 112), int), {"metadata": {**CODES, "alignment": "other"}}, "alignment is 'other', allowed are 'giblet', 'exact'"),
+    (np.zeros((2, 4, 112), int), {"metadata": {**CODES, "layout": "other"}}, "layout is 'other', allowed are 'codes', 'flat', 'giblet'"),
+    (np.zeros((2, 4, 112), int), {"metadata": {**CODES, "model": None}}, "features was made with the model None"),
+    (np.zeros((2, 4, 112), int), {"metadata": {**CODES, "model": "tiny24"}}, "features was made with the model None"),
+    (np.zeros((2, 4, 112), int), {"metadata": "f.json"}, "metadata is of the type str, allowed are what audio_to_features returned"),
+    (np.zeros((2, 2048)), {"metadata": [MEL]}, "metadata is of the type list, allowed are what audio_to_features returned"),
 ])
 def test_wrong_features(tmp_path, features, arguments, says):
     (tmp_path / "kept.wav").write_text("as it was")

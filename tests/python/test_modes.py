@@ -101,6 +101,20 @@ def test_mel_of_wide_hops_comes_back(command, tmp_path, speech, n_fft, hop, alig
     np.testing.assert_array_equal(samples, read_wav(tmp_path / "f.wav")[1])
 
 
+@pytest.mark.parametrize("change, says", [
+    ({"alignment": "other"}, "alignment is 'other'"), ({"sampling_rate": 2**32 + 8000}, "sampling_rate is 4294975296"),
+    ({"mel": {"n_fft": 2**32 + 512}}, "n_fft is 4294967808"), ({"mel": {"hop": 2**32 + 128}}, "hop is 4294967424"),
+    ({"partial": True, "samples": 2**64}, "samples is 18446744073709551616"),
+])
+def test_descriptions_of_no_mel_spectrogram(tmp_path, change, says):
+    p = ecdc.AudioProcessor(use_encodec=False, sample_rate=8000, n_mels=32, n_fft=512, hop_length=128)
+    features, metadata = p.audio_to_features((np.sin(np.arange(16000) / 9), 8000))
+    changed = {**metadata.attrs, **change, "mel": {**metadata.attrs["mel"], **change.get("mel", {})}}
+    with pytest.raises(ValueError, match="metadata does not describe a mel spectrogram") as e:
+        p.features_to_audio(features, tmp_path / "a.wav", metadata=changed)
+    assert says in str(e.value) and not (tmp_path / "a.wav").exists()
+
+
 def test_one_spectrum_per_tr(command, tmp_path):
     """The old format: (n_trs, n_mels)."""
     rows = np.random.default_rng(1).uniform(-60, -20, (3, 2048)).astype(np.float32)
