@@ -387,6 +387,11 @@ def test_arguments_without_a_meaning_warn_once(built, monkeypatch):
     ({"max_trs": 1, "split": "train"}, "1 TRs are too few for split='train'"),
     ({"video_features": np.zeros(3)}, r"video_features has float64 of the shape \(3,\)"),
     ({"text_features": np.zeros((3, 1), "U1")}, "text_features has <U1"), ({"model": "random:encodec_48khz"}, "chunks"),
+    ({"n_codebooks": 0}, "n_codebooks is 0, allowed are whole numbers from 1"), ({"n_codebooks": "x"}, "n_codebooks is 'x'"),
+    ({"threads": 0}, "threads is 0, allowed are whole numbers from 1 to 256"), ({"threads": "x"}, "threads is 'x'"),
+    ({"encodec_bandwidth": "x"}, "encodec_bandwidth is 'x'"), ({"max_trs": 2**64 + 5}, "max_trs is 18446744073709551621"),
+    ({"scans": 5}, "scans is 5, allowed is a shell pattern"), ({"shared_data": {}}, "shared_data is not what get_data_dict"),
+    ({"shared_data": 5}, "shared_data is not what get_data_dict"),
 ])
 def test_wrong_arguments(built, settings, words):
     with pytest.raises(ValueError, match=words):
@@ -397,6 +402,8 @@ def test_wrong_arguments(built, settings, words):
 def test_indices_that_are_no_whole_numbers(built, index):
     with pytest.raises(TypeError, match=r"index is .*, allowed are whole numbers; get_batch takes several"):
         built[1][index]
+    with pytest.raises(TypeError, match=r"index is .*, allowed are whole numbers"):
+        built[1].get_batch([0, index])
     np.testing.assert_array_equal(built[1][np.int64(1)]["audio"], built[1][1]["audio"])
 
 
