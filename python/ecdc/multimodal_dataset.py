@@ -9,6 +9,7 @@ import operator
 import os
 import warnings
 import zipfile
+import zlib
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping, Sequence, Union
@@ -17,7 +18,7 @@ import numpy as np
 
 from . import _arguments, fmri
 from ._library import HRFS, MODES
-from ._series import Convolved, Resampled, Stored
+from ._series import DAMAGED, Convolved, Resampled, Stored
 from ._study import Study, Subject
 from .audio_processor import HUB_MODEL, _default_model, _open_model
 from .model import Model
@@ -62,7 +63,7 @@ def _giblet_codes(path: Path, n_codebooks: int, frames_per_tr: int) -> np.ndarra
             for name in archive.files:
                 with contextlib.suppress(ValueError):  # a pickled object, which stays closed
                     arrays[name] = archive[name]
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as e:
+    except (*DAMAGED, OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as e:  # the last: encrypted, or of a kind zipfile has not
         raise ValueError(f"{path}: not an .npz of arrays: {e}; giblet_cache=False leaves it alone") from None
     fitting = [a for a in arrays.values() if a.dtype.kind in "iu" and a.ndim in (2, 3) and a.size
                and (a.shape[-1] == frames_per_tr if a.ndim == 3 else a.shape[1] % frames_per_tr == 0)]

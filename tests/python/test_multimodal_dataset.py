@@ -364,6 +364,34 @@ def test_giblets_pickles_stay_closed(data):
         dataset(data, giblet_cache=True)
 
 
+def _damaged(content, place, new):
+    at = content.index(place) if isinstance(place, bytes) else place
+    return content[:at] + new + content[at + len(new):]
+
+
+@pytest.mark.parametrize("place, new", [
+    (50, b"\xff" * 60),                        # no deflated data: zlib.error
+    (b"PK\1\2", b"PK\1\2\0\0\xff"),          # a version of ZIP that there is not: NotImplementedError
+    (b"PK\1\2", b"PK\1\2\x14\0\x14\0\1"),  # encrypted, it says: RuntimeError
+])
+def test_giblets_damaged_caches_are_named(data, place, new):
+    path = giblet_npz(data, np.zeros((5, 448), int))
+    np.savez_compressed(path, features=np.random.default_rng(4).integers(0, 1024, (5, 448)))
+    path.write_bytes(_damaged(path.read_bytes(), place, new))
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="stimuli_film_encodec.npz: not an .npz of arrays: .*giblet_cache=False"):
+        dataset(data, giblet_cache=True)
+
+
+@pytest.mark.parametrize("place, new", [(b"}", b" "), (0, b"\0"), (b"'descr'", b"'other'")])
+def test_damaged_features_are_named(data, tmp_path, place, new):
+    np.save(tmp_path / "v.npy", np.zeros((21, 3)))
+    (tmp_path / "v.npy").write_bytes(_damaged((tmp_path / "v.npy").read_bytes(), place, new))
+    for content in (tmp_path / "v.npy").read_bytes(), b"":
+        (tmp_path / "v.npy").write_bytes(content)
+        with pytest.raises(ValueError, match="video_features is .*v.npy, which is not a .npy file of numbers"):
+            dataset(data, video_features=tmp_path / "v.npy")
+
+
 # ------------------------------------------------------------------------------------------------------- what is wrong --
 
 
