@@ -390,8 +390,8 @@ class AudioProcessor:
 def _attributes(metadata: Union[pd.DataFrame, Mapping[str, Any]]) -> Mapping[str, Any]:
     attributes = metadata.attrs if isinstance(metadata, pd.DataFrame) else metadata
     if not isinstance(attributes, Mapping):
-        raise ValueError(f"metadata is of the type {type(metadata).__name__}, allowed are what audio_to_features returned and the contents of "
-                         "an OUT.json")
+        raise ValueError(f"metadata is of the type {type(metadata).__name__}, allowed are what audio_to_features returned and the contents "
+                         "of an OUT.json")
     return attributes
 
 

@@ -320,7 +320,7 @@ def test_wrong_parameters(parameters, says):
     ({"audio_source": (np.zeros((9000, 2)), 24000)}, "audio_source[0] has the shape (9000, 2)"),
     ({"audio_source": (np.zeros(9, "U1"), 24000)}, "audio_source[0] holds <U1, allowed are floating-point numbers"),
     ({"audio_source": (np.full(48000, np.inf), 24000)}, "sample 0 is inf, not a finite number"),
-    ({"audio_source": (np.where(np.arange(96000) == 70000, np.nan, 0), 48000)}, "audio_source[0]: sample 70000 is nan, not a finite number"),
+    ({"audio_source": (np.where(np.arange(96000) == 70000, np.nan, 0), 48000)}, "audio_source[0]: sample 70000 is nan, not a"),
     ({"audio_source": __file__}, "test_audio_processor.py"),
 ])
 def test_wrong_arguments_of_audio_to_features(arguments, says):

@@ -145,8 +145,8 @@ def test_copies_share_the_weights(tiny, speech):
 
 
 def test_streams_are_not_copied(tiny):
-    code = ("import copy, pickle, ecdc\nencoder = ecdc.Encoder(ecdc.Model())\n"
-            "for call in (pickle.dumps, copy.deepcopy, copy.copy):\n    try:\n        call(encoder)\n    except TypeError as e:\n        print(e)")
+    code = ("import copy, pickle, ecdc\nencoder = ecdc.Encoder(ecdc.Model())\nfor call in (pickle.dumps, copy.deepcopy, copy.copy):\n"
+            "    try:\n        call(encoder)\n    except TypeError as e:\n        print(e)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
                           env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
     assert done.stdout.count("can be neither pickled nor copied") == 3 and done.stderr == ""

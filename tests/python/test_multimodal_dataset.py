@@ -378,7 +378,8 @@ def test_giblets_damaged_caches_are_named(data, place, new):
     path = giblet_npz(data, np.zeros((5, 448), int))
     np.savez_compressed(path, features=np.random.default_rng(4).integers(0, 1024, (5, 448)))
     path.write_bytes(_damaged(path.read_bytes(), place, new))
-    with pytest.warns(UserWarning), pytest.raises(ValueError, match="stimuli_film_encodec.npz: not an .npz of arrays: .*giblet_cache=False"):
+    words = "stimuli_film_encodec.npz: not an .npz of arrays: .*giblet_cache=False"
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match=words):
         dataset(data, giblet_cache=True)
 
 
