@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -150,6 +151,27 @@ static ecdc_status push_row(struct mel_in *in, int64_t i, ecdc_error *err) {
     return status;
 }
 
+/* Ends the sound where the scan does. A TR leaves its last, cut frame out: where the one before does not reach the end, it stands there,
+ * too; hops of more than n_fft / 4 leave a rest of silence. */
+static ecdc_status finish(struct mel_in *in, ecdc_error *err) {
+    int64_t hop = in->settings.hop, reach = in->settings.n_fft / 4;
+    ecdc_status status = ECDC_OK;
+    for (; status == ECDC_OK && (in->next_frame - 1) * hop + reach < in->n_samples && in->next_frame * hop <= in->n_samples;
+         in->next_frame++)
+        status = ecdc_mel_inverse_push(in->inverse, in->frame, 1, err);
+    int64_t most = (in->next_frame - 1) * hop + reach, end = most < in->n_samples ? most : in->n_samples;
+    if (status == ECDC_OK)
+        status = ecdc_mel_inverse_finish(in->inverse, end, err);
+    if (status == ECDC_OK)
+        status = drain(in, err);
+    memset(in->samples, 0, BLOCK * sizeof *in->samples);
+    for (int64_t n = 0; status == ECDC_OK && end < in->n_samples; end += n) {
+        n = in->n_samples - end < BLOCK ? in->n_samples - end : BLOCK;
+        status = sound_out_write(&in->out, in->samples, (size_t)n, err);
+    }
+    return status;
+}
+
 static ecdc_status pass(void *context, struct sound_out *out, ecdc_error *err) {
     struct mel_in *in = context;
     (void)out; /* in->out */
@@ -161,9 +183,7 @@ static ecdc_status pass(void *context, struct sound_out *out, ecdc_error *err) {
         status = npy_seek(in->npy, 0, err);
     for (int64_t i = 0; status == ECDC_OK && i < in->n_trs; i++)
         status = interrupted() ? fail_interrupted(err) : push_row(in, i, err);
-    if (status == ECDC_OK)
-        status = ecdc_mel_inverse_finish(in->inverse, in->n_samples, err);
-    return status == ECDC_OK ? drain(in, err) : status;
+    return status == ECDC_OK ? finish(in, err) : status;
 }
 
 static ecdc_status write_sound(struct mel_in *in, ecdc_error *err) {

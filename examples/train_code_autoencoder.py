@@ -107,6 +107,11 @@ class Features(Dataset):
         if rows.ndim != 3 or rows.dtype.kind != "i":
             raise ValueError(f"{path}: {rows.dtype} {rows.shape}, codes are integers (n_trs, n_codebooks, frames); ecdc features "
                              "writes them with --layout codes")
+        if len(rows) < 2 or rows.size == 0:
+            raise ValueError(f"{path}: {rows.shape}, two TRs or more are needed, of which the last fifth validates")
+        least, most = rows.min(), rows.max()
+        if least < -1 or most > 1023:
+            raise ValueError(f"{path}: {least} to {most}, codes are 0 to 1023, and -1 where a TR has no frame")
         n = int(0.8 * len(rows))
         self.rows = rows[:n] if split == "train" else rows[n:]
 
@@ -251,6 +256,8 @@ def parse_arguments(argv=None):
 
 def main(argv=None):
     args = parse_arguments(argv)
+    if not Path(args.output).absolute().parent.is_dir():  # before the hours that it takes
+        raise SystemExit(f"{args.output}: there is no directory {Path(args.output).absolute().parent}")
     torch.manual_seed(args.seed)
     if args.threads:
         torch.set_num_threads(args.threads)

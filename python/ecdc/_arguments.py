@@ -78,7 +78,7 @@ def samples(name: str, value: Any) -> np.ndarray:
                          "(channels, samples); transpose it")
     if array.ndim == 2 and array.shape[0] == 0:
         raise ValueError(f"{name} has no channel (shape {array.shape})")
-    if array.dtype == np.int16:
+    if array.dtype.kind == "i" and array.dtype.itemsize == 2:  # in either byte order
         array = array.astype(np.float32) / np.float32(32768)
     elif array.dtype.kind != "f":
         raise ValueError(f"{name} holds {array.dtype}, allowed are floating-point numbers in -1 ... 1 and int16")

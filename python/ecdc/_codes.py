@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterator, Mapping
 import numpy as np
 
 from . import _arguments
-from ._library import RowInfo, RowShape, byref, call, lib
+from ._library import ALIGNMENTS, RowInfo, RowShape, byref, call, lib
 from ._rows import RowMaker, RowPlacer
 from ._sound import Sound
 from .model import Decoder, Encoder, Model
@@ -150,10 +150,11 @@ def parameters_of(description: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     """What decides about the way back, from metadata.attrs or an OUT.json; and the samples of the sound, -1: as the rows tell."""
     with _arguments.described("features"):
         return {"tr": Fraction(description["tr_fraction"]), "bandwidth": float(description["bandwidth"]),
-                "n_codebooks": int(description["n_codebooks"]), "layout": str(description["layout"]),
-                "alignment": str(description["alignment"])}, samples_of(description)
+                "n_codebooks": int(description["n_codebooks"]),
+                "layout": _arguments.choice("layout", description["layout"], LAYOUTS),
+                "alignment": _arguments.choice("alignment", description["alignment"], ALIGNMENTS)}, samples_of(description)
 
 
 def samples_of(description: Mapping[str, Any]) -> int:
     """Of the sound, where its last row may reach beyond its end; -1: the rows tell."""
-    return _arguments.integer("samples", description["samples"], 0) if description.get("partial") else -1
+    return _arguments.integer("samples", description["samples"], 0, 2**63 - 1) if description.get("partial") else -1

@@ -143,8 +143,14 @@ class MelRows:
                     call(lib.ecdc_mel_inverse_push, inverse.pointer, frame, 1)
                     next_frame += 1
             yield ready()
-        call(lib.ecdc_mel_inverse_finish, inverse.pointer, n_samples)
+        hop, reach = self.settings.hop, self.settings.n_fft // 4  # how far the sound of a frame reaches beyond its place
+        while (next_frame - 1) * hop + reach < n_samples and next_frame * hop <= n_samples:  # a TR leaves its last, cut frame out
+            call(lib.ecdc_mel_inverse_push, inverse.pointer, frame, 1)
+            next_frame += 1
+        end = min(n_samples, (next_frame - 1) * hop + reach)
+        call(lib.ecdc_mel_inverse_finish, inverse.pointer, end)
         yield ready()
+        yield np.zeros(n_samples - end, np.float32)  # hops of more than n_fft / 4
 
     def _length(self, n_trs: int, grid: MelGrid, n_samples: int, n_frames: int) -> int:
         """Samples of the sound of so many rows and frames, no more than n_samples where that is known."""

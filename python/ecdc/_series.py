@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tokenize
 from typing import Any, Union
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from ._hrf import convolve
 
 Row = np.ndarray
+DAMAGED = (ValueError, EOFError, AttributeError, tokenize.TokenError)  # what numpy raises where an array's header or size is wrong
 
 
 class Stored:
@@ -29,7 +31,7 @@ class Stored:
         if self._array is None:
             try:
                 self._array = np.load(self._path, mmap_mode="r", allow_pickle=False)
-            except ValueError as e:
+            except DAMAGED as e:
                 raise ValueError(f"{self._name} is {self._path}, which is not a .npy file of numbers: {e}") from None
         return self._array
 

@@ -30,6 +30,9 @@ class Sound:
         elif isinstance(source, tuple) and len(source) == 2:
             own_rate = _arguments.integer("audio_source[1]", source[1], 1000, 384000, " of Hz")
             samples = _arguments.samples("audio_source[0]", source[0])
+            wrong = np.flatnonzero(~np.isfinite(samples))
+            if len(wrong):  # before its number is another one
+                raise ValueError(f"audio_source[0]: sample {wrong[0]} is {samples[wrong[0]]}, not a finite number")
             self._samples = resample(samples, own_rate, rate)
             self._origin = {"size": len(samples), "sampling_rate": own_rate}
         else:

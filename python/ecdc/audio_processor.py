@@ -365,7 +365,8 @@ class AudioProcessor:
         assert self.encodec_model is not None
         parameters, samples = parameters_of(description)
         tr = parameters.pop("tr")
-        made_with = description.get("model", {})
+        made_with = description.get("model")
+        made_with = made_with if isinstance(made_with, Mapping) else {}
         if made_with.get("sha256") != self.encodec_model.sha256:
             raise ValueError(f"features was made with the model {made_with.get('name')} (SHA-256 {str(made_with.get('sha256'))[:16]}...), "
                              f"allowed is this processor's {self.encodec_model.name} ({self.encodec_model.sha256[:16]}...): other weights "
@@ -387,7 +388,11 @@ class AudioProcessor:
 
 
 def _attributes(metadata: Union[pd.DataFrame, Mapping[str, Any]]) -> Mapping[str, Any]:
-    return metadata.attrs if isinstance(metadata, pd.DataFrame) else metadata
+    attributes = metadata.attrs if isinstance(metadata, pd.DataFrame) else metadata
+    if not isinstance(attributes, Mapping):
+        raise ValueError(f"metadata is of the type {type(metadata).__name__}, allowed are what audio_to_features returned and the contents "
+                         "of an OUT.json")
+    return attributes
 
 
 def _cut(blocks: Iterator[np.ndarray], n_samples: int) -> Iterator[np.ndarray]:
@@ -411,7 +416,7 @@ def _check_mode(features: np.ndarray, mode: Any) -> None:
 def _described_mel(description: Mapping[str, Any]) -> tuple[MelRows, Fraction, float, int]:
     """(rows, tr, level that dB refer to, samples; -1: as the rows tell) of a mel spectrogram with this description."""
     with _arguments.described("a mel spectrogram"):
-        mel = description["mel"]
-        rows = MelRows(int(description["sampling_rate"]), int(mel["n_fft"]), int(mel["hop"]), int(mel["n_mels"]),
-                       str(description["alignment"]))
+        mel = {**description["mel"], "sampling_rate": description["sampling_rate"]}
+        sizes = (_arguments.integer(name, int(mel[name]), 1, 2**31 - 1) for name in ("sampling_rate", "n_fft", "hop", "n_mels"))
+        rows = MelRows(*sizes, _arguments.choice("alignment", description["alignment"], ALIGNMENTS))
         return rows, Fraction(description["tr_fraction"]), float(mel["ref"]), samples_of(description)

@@ -97,11 +97,19 @@ def resample(samples: Any, rate: int, new_rate: int) -> np.ndarray:
 def pesq(reference: Any, degraded: Any, rate: int) -> float:
     """Wide-band PESQ (ITU-T P.862.2), 1.04 ... 4.64, at 16 kHz, to which other rates are converted.
 
-    Needs the package ``pesq``: ``pip install ecdc[metrics]``.
+    Needs the package ``pesq``: ``pip install ecdc[metrics]``. ValueError where a signal is silent throughout; the package's own
+    ``pesq.PesqError`` where it finds no speech, or less than 0.25 s of sound.
     """
     try:
         import pesq as package
     except ImportError as e:
         raise ImportError("ecdc.metrics.pesq needs the package pesq: pip install 'ecdc[metrics]'") from e
-    reference, degraded = (resample(x, rate, 16000) for x in _pair(reference, degraded))
+    reference, degraded = _pair(reference, degraded)
+    for name, x in (("reference", reference), ("degraded", degraded)):
+        if not np.isfinite(x).all():
+            wrong = int(np.flatnonzero(~np.isfinite(x))[0])
+            raise ValueError(f"sample {wrong} of the {name} signal is {x[wrong]}, not a finite number")
+        if not x.any():
+            raise ValueError(f"{name} is silent throughout: PESQ has no number for it")
+    reference, degraded = (resample(x, rate, 16000) for x in (reference, degraded))
     return float(package.pesq(16000, reference, degraded, "wb"))

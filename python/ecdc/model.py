@@ -120,7 +120,7 @@ class Model(_Closable):
 
     def frames(self, n_samples: int) -> int:
         """Frames that so many samples become: ceil(n_samples / hop)."""
-        return lib.ecdc_model_frames(self._open().pointer, _arguments.integer("n_samples", n_samples, 0))
+        return lib.ecdc_model_frames(self._open().pointer, _arguments.integer("n_samples", n_samples, 0, 2**63 - 1))
 
     def encode(self, samples: Any, bandwidth: float = 3.0, *, n_codebooks: int | None = None,
                threads: int | None = None, precision: str = "f32") -> np.ndarray:
@@ -188,6 +188,9 @@ class _Stream(_Closable):
                            byref(settings), keeps=(handle,))
         self.n_codebooks: int = getattr(lib, f"ecdc_{kind}_codebooks")(self._handle.pointer)
 
+    def __reduce__(self) -> Any:  # also asked for a copy, which would share the one signal with this
+        raise TypeError(f"this {type(self).__name__} can be neither pickled nor copied: it is in the middle of a signal; a Model can")
+
 
 def _settings(threads: int | None, precision: str) -> Settings:
     settings = lib.ecdc_default_settings()
@@ -223,12 +226,13 @@ class Encoder(_Stream):
 
     def push(self, samples: Any) -> None:
         """Takes the next samples, (samples,) or (channels, samples), at the model's rate, and computes every frame that is
-        complete. After an interrupt a part of them may have been taken."""
+        complete. After an interrupt a part of them may have been taken; of samples that are refused none is."""
         samples = _arguments.samples("samples", samples)
         handle = self._open()
+        at_once = PIECE_SAMPLES if np.isfinite(samples).all() else len(samples)  # the library refuses all of what it is given
         with handle.lock:
-            for i in range(0, len(samples), PIECE_SAMPLES):
-                piece = samples[i:i + PIECE_SAMPLES]
+            for i in range(0, len(samples), at_once):
+                piece = samples[i:i + at_once]
                 call(lib.ecdc_encoder_push, handle.pointer, piece, len(piece))
 
     def finish(self) -> None:
@@ -291,10 +295,15 @@ class Decoder(_Stream):
 
     def push_frames(self, codes: np.ndarray) -> None:
         """Takes frames as the library has them: contiguous int32 (frames, n_codebooks)."""
+        shape = np.shape(codes)
+        if len(shape) != 2 or shape[1] != self.n_codebooks:  # the library would read what lies behind the array
+            raise ValueError(f"codes has the shape {shape}, allowed is (frames, {self.n_codebooks})")
         handle = self._open()
+        good = codes.size == 0 or (codes.min() >= 0 and codes.max() < self.model.codebook_size)
+        at_once = PIECE_FRAMES if good else len(codes)  # the library refuses all of what it is given
         with handle.lock:
-            for i in range(0, len(codes), PIECE_FRAMES):
-                piece = codes[i:i + PIECE_FRAMES]
+            for i in range(0, len(codes), at_once):
+                piece = codes[i:i + at_once]
                 call(lib.ecdc_decoder_push, handle.pointer, piece, len(piece))
 
     def finish(self) -> None:

@@ -9,6 +9,7 @@ import operator
 import os
 import warnings
 import zipfile
+import zlib
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Iterable, Iterator, Mapping, Sequence, Union
@@ -17,7 +18,7 @@ import numpy as np
 
 from . import _arguments, fmri
 from ._library import HRFS, MODES
-from ._series import Convolved, Resampled, Stored
+from ._series import DAMAGED, Convolved, Resampled, Stored
 from ._study import Study, Subject
 from .audio_processor import HUB_MODEL, _default_model, _open_model
 from .model import Model
@@ -62,7 +63,7 @@ def _giblet_codes(path: Path, n_codebooks: int, frames_per_tr: int) -> np.ndarra
             for name in archive.files:
                 with contextlib.suppress(ValueError):  # a pickled object, which stays closed
                     arrays[name] = archive[name]
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as e:
+    except (*DAMAGED, OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as e:  # the last: encrypted, or of a kind zipfile has not
         raise ValueError(f"{path}: not an .npz of arrays: {e}; giblet_cache=False leaves it alone") from None
     fitting = [a for a in arrays.values() if a.dtype.kind in "iu" and a.ndim in (2, 3) and a.size
                and (a.shape[-1] == frames_per_tr if a.ndim == 3 else a.shape[1] % frames_per_tr == 0)]
@@ -186,7 +187,12 @@ class MultimodalDataset:
         if giblet_cache not in (True, False, "auto"):
             raise ValueError(f"giblet_cache is {giblet_cache!r}, allowed are 'auto', True, False")
         if max_trs is not None:
-            max_trs = _arguments.integer("max_trs", max_trs, 1)
+            max_trs = _arguments.integer("max_trs", max_trs, 1, 2**63 - 1)
+        n_codebooks = None if n_codebooks is None else _arguments.integer("n_codebooks", n_codebooks, 1, 2**31 - 1)
+        threads = None if threads is None else _arguments.integer("threads", threads, 1, 256)
+        _arguments.kbps("encodec_bandwidth", encodec_bandwidth)
+        if not isinstance(scans, (str, type(None))):
+            raise ValueError(f"scans is {scans!r}, allowed is a shell pattern such as '*_task-film_*'")
         if as_torch and not _torch_is_installed():
             raise ValueError("as_torch is True, but PyTorch is not installed; allowed are False and None")
         self.split, self.tr, self.apply_hrf, self.align, self.as_torch = split, tr, bool(apply_hrf), align, as_torch
@@ -200,6 +206,8 @@ class MultimodalDataset:
             "encodec_bandwidth": None if self.features == "mel" else float(encodec_bandwidth), "n_codebooks": n_codebooks,
             "film": None if film is None else os.path.abspath(film), "scans": scans, "align": align}
         if shared_data is not None:
+            if not isinstance(shared_data, Mapping) or not {"settings", "description", "series", "fmri"} <= shared_data.keys():
+                raise ValueError("shared_data is not what get_data_dict() of another dataset returns")
             self._check_model(model, shared_data)
         else:
             _warn_of_unused({"encodec_sample_rate": encodec_sample_rate, "frame_skip": frame_skip})
@@ -380,7 +388,7 @@ class MultimodalDataset:
 
     def get_batch(self, indices: Iterable[int]) -> dict[str, Any]:
         """Samples stacked: each modality (n, ...), tr_index and the like int64 (n,); subject_id a list where labels are no numbers."""
-        samples = [self[int(i)] for i in indices]
+        samples = [self[i] for i in indices]
         if not samples:
             raise ValueError("indices is empty, a batch has one sample or more")
         batch: dict[str, Any] = {}

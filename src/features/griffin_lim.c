@@ -26,6 +26,7 @@ struct griffin_lim {
     struct stage *stages; /* one per iteration, and the last, which only makes sound */
     size_t n_stages;
     int64_t frames;       /* pushed */
+    int64_t delivered;    /* places before it are with the caller, or before the sound */
     int64_t end;          /* place where the sound ends; INT64_MAX while that is not known */
     /* The frame on its way. */
     AVComplexFloat *bins, *rebuilt;
@@ -42,6 +43,7 @@ ecdc_status griffin_lim_new(const ecdc_mel_settings *settings, struct griffin_li
     g->n_bins = g->n_fft / 2 + 1;
     g->damping = (float)(settings->momentum / (1 + settings->momentum));
     g->seed = settings->seed;
+    g->delivered = settings->n_fft / 2;
     g->end = INT64_MAX;
     g->window = ecdc_alloc_floats(g->n_fft);
     g->square = ecdc_alloc_floats(g->n_fft);
@@ -157,18 +159,20 @@ static bool take(struct griffin_lim *g, struct stage *s) {
     return true;
 }
 
-/* The finished places of the last stage are the sound. */
-static bool deliver(struct griffin_lim *g, const struct stage *s, size_t n) {
-    int64_t begin = s->done - (int64_t)n, start = (int64_t)g->n_fft / 2;
-    int64_t end = s->done < g->end ? s->done : g->end;
-    begin = begin > start ? begin : start;
-    if (begin >= end)
+/* The finished places of the last stage are the sound, until the end is known no further than the last frame's place, where it may be:
+ * hops of more than n_fft / 2 finish more. */
+static bool deliver(struct griffin_lim *g, const struct stage *s) {
+    int64_t last = (g->frames - 1) * (int64_t)g->hop + (int64_t)g->n_fft / 2, end = g->end < INT64_MAX ? g->end : last;
+    end = s->done < end ? s->done : end;
+    if (g->delivered >= end)
         return true;
-    float *tail = fifo_reserve(g->samples, (size_t)(end - begin));
+    size_t n = (size_t)(end - g->delivered);
+    float *tail = fifo_reserve(g->samples, n);
     if (!tail)
         return false;
-    memcpy(tail, s->sound + (g->n_fft + g->hop) - (s->done - begin), (size_t)(end - begin) * sizeof *tail);
-    fifo_commit(g->samples, (size_t)(end - begin));
+    memcpy(tail, s->sound + (g->n_fft + g->hop) - (s->done - g->delivered), n * sizeof *tail);
+    fifo_commit(g->samples, n);
+    g->delivered = end;
     return true;
 }
 
@@ -182,7 +186,7 @@ static bool travel(struct griffin_lim *g, size_t i) {
         overlap_add(g, s);
         release(g, s, g->hop);
         if (last)
-            return deliver(g, s, g->hop);
+            return deliver(g, s);
         moving = take(g, s);
     }
     return true;
@@ -217,8 +221,8 @@ bool griffin_lim_finish(struct griffin_lim *g, int64_t n_samples, struct fifo *s
         for (struct stage *s = &g->stages[i]; s->done < places;) {
             size_t n = places - s->done < (int64_t)g->hop ? (size_t)(places - s->done) : g->hop;
             release(g, s, n);
-            if (i + 1 == g->n_stages ? !deliver(g, s, n) : take(g, s) && !travel(g, i + 1))
+            if (i + 1 == g->n_stages ? !deliver(g, s) : take(g, s) && !travel(g, i + 1))
                 return false;
         }
-    return true;
+    return g->frames == 0 || deliver(g, &g->stages[g->n_stages - 1]);
 }

@@ -125,6 +125,22 @@ def test_wrong_arguments(features, tmp_path, arguments, says):
     assert says in str(e.value)
 
 
+@pytest.mark.parametrize("rows, says", [
+    (np.zeros((1, 2, 14), int), r"\(1, 2, 14\), two TRs or more are needed"), (np.zeros((5, 0, 14), int), "two TRs or more are needed"),
+    (np.full((5, 2, 14), 1024), "1024 to 1024, codes are 0 to 1023"), (np.full((5, 2, 14), -2), "-2 to -2, codes are 0 to 1023"),
+])
+def test_features_that_cannot_be_trained_on(tmp_path, rows, says):
+    np.save(tmp_path / "few.npy", rows)
+    with pytest.raises(ValueError, match="few.npy: .*" + says):
+        example.main([str(tmp_path / "few.npy"), "-o", str(tmp_path / "m"), "--bottleneck", "2", "--steps", "1"])
+
+
+def test_a_missing_directory_is_said_before_the_training(features, tmp_path, monkeypatch):
+    monkeypatch.setattr(example, "train", None)
+    with pytest.raises(SystemExit, match="none/m: there is no directory .*none"):
+        example.main([str(features), "-o", str(tmp_path / "none" / "m")])
+
+
 def test_the_demonstration(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "ECDC_LIBRARY": str(BINARY.parent / "libecdc.so")}
     done = subprocess.run([sys.executable, ROOT / "examples" / "encodec_audio_encoder_demo.py", "--out", tmp_path / "demo", "--ecdc", BINARY,

@@ -320,6 +320,7 @@ def test_wrong_parameters(parameters, says):
     ({"audio_source": (np.zeros((9000, 2)), 24000)}, "audio_source[0] has the shape (9000, 2)"),
     ({"audio_source": (np.zeros(9, "U1"), 24000)}, "audio_source[0] holds <U1, allowed are floating-point numbers"),
     ({"audio_source": (np.full(48000, np.inf), 24000)}, "sample 0 is inf, not a finite number"),
+    ({"audio_source": (np.where(np.arange(96000) == 70000, np.nan, 0), 48000)}, "audio_source[0]: sample 70000 is nan, not a"),
     ({"audio_source": __file__}, "test_audio_processor.py"),
 ])
 def test_wrong_arguments_of_audio_to_features(arguments, says):
@@ -330,6 +331,7 @@ def test_wrong_arguments_of_audio_to_features(arguments, says):
 
 MEL = {"mel": {"n_fft": 4096, "hop": 512, "n_mels": 2048, "ref": 1.0}, "sampling_rate": 22050, "alignment": "giblet",
        "tr_fraction": "3/2", "partial": False}
+CODES = {"tr_fraction": "3/2", "bandwidth": 3.0, "n_codebooks": 4, "layout": "codes", "alignment": "giblet", "partial": False}
 
 
 @pytest.mark.parametrize("features, arguments, says", [
@@ -365,6 +367,12 @@ MEL = {"mel": {"n_fft": 4096, "hop": 512, "n_mels": 2048, "ref": 1.0}, "sampling
     (np.zeros((2, 2048)), {"metadata": {**MEL, "tr_fraction": "x"}}, "metadata does not describe a mel spectrogram of ecdc: ValueError"),
     (np.zeros((2, 2048)), {"metadata": {**MEL, "partial": True}}, "does not describe a mel spectrogram of ecdc: KeyError('samples')"),
     (np.zeros((2, 4, 112), int), {"metadata": pd.DataFrame({"tr_index": [0]})}, "metadata does not describe features of ecdc"),
+    (np.zeros((2, 4, 112), int), {"metadata": {**CODES, "alignment": "other"}}, "alignment is 'other', allowed are 'giblet', 'exact'"),
+    (np.zeros((2, 4, 112), int), {"metadata": {**CODES, "layout": "other"}}, "layout is 'other', allowed are 'codes', 'flat', 'giblet'"),
+    (np.zeros((2, 4, 112), int), {"metadata": {**CODES, "model": None}}, "features was made with the model None"),
+    (np.zeros((2, 4, 112), int), {"metadata": {**CODES, "model": "tiny24"}}, "features was made with the model None"),
+    (np.zeros((2, 4, 112), int), {"metadata": "f.json"}, "metadata is of the type str, allowed are what audio_to_features returned"),
+    (np.zeros((2, 2048)), {"metadata": [MEL]}, "metadata is of the type list, allowed are what audio_to_features returned"),
 ])
 def test_wrong_features(tmp_path, features, arguments, says):
     (tmp_path / "kept.wav").write_text("as it was")

@@ -1,5 +1,8 @@
 """ecdc.metrics beside `ecdc compare` and by hand."""
 
+import sys
+import types
+
 import numpy as np
 import pytest
 
@@ -58,6 +61,19 @@ def test_wrong_arguments(call, says):
 
 
 def test_pesq_says_what_it_needs(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pesq", None)
+    monkeypatch.setitem(sys.modules, "pesq", None)
     with pytest.raises(ImportError, match=r"needs the package pesq: pip install 'ecdc\[metrics\]'"):
         metrics.pesq(np.ones(9), np.ones(9), 16000)
+
+
+@pytest.mark.parametrize("reference, degraded, says", [
+    (np.ones(16000), np.zeros(16000), "degraded is silent throughout"),
+    (np.zeros(16000), np.ones(16000), "reference is silent throughout"),
+    (np.where(np.arange(16000) == 500, np.nan, 1), np.ones(16000), "sample 500 of the reference signal is nan"),
+])
+def test_pesq_of_what_has_none(monkeypatch, reference, degraded, says):
+    """The package makes "cannot convert float NaN to integer" of them, or "no utterances"."""
+    monkeypatch.setitem(sys.modules, "pesq", types.SimpleNamespace(pesq=lambda *_: 4.64))
+    with pytest.raises(ValueError, match=says):
+        metrics.pesq(reference, degraded, 16000)
+    assert metrics.pesq(np.ones(16000), np.ones(16000), 16000) == 4.64

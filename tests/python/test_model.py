@@ -145,11 +145,48 @@ def test_copies_share_the_weights(tiny, speech):
 
 
 def test_streams_are_not_copied(tiny):
-    code = ("import copy, pickle, ecdc\nencoder = ecdc.Encoder(ecdc.Model())\n"
-            "for call in (pickle.dumps, copy.deepcopy):\n    try:\n        call(encoder)\n    except TypeError as e:\n        print(e)")
+    code = ("import copy, pickle, ecdc\nencoder = ecdc.Encoder(ecdc.Model())\nfor call in (pickle.dumps, copy.deepcopy, copy.copy):\n"
+            "    try:\n        call(encoder)\n    except TypeError as e:\n        print(e)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
                           env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
-    assert done.stdout.count("can be neither pickled nor copied") == 2 and done.stderr == ""
+    assert done.stdout.count("can be neither pickled nor copied") == 3 and done.stderr == ""
+
+
+def test_what_a_stream_refuses_it_does_not_take(tiny, speech):
+    """However long it is: what is wrong may stand near the end."""
+    samples, codes = speech[:80000], tiny.encode(speech[:80000])
+    encoder, decoder = ecdc.Encoder(tiny), ecdc.Decoder(tiny, 4)
+    for value in np.nan, np.inf, -np.inf:
+        wrong = samples.copy()
+        wrong[79000] = value
+        with pytest.raises(ValueError, match=f"sample 79000 is {value}"):
+            encoder.push(wrong)
+        assert encoder.ready == 0
+    for value in 1024, -1:
+        wrong = np.ascontiguousarray(codes.T, np.int32)
+        wrong[200, 1] = value
+        with pytest.raises(ValueError, match=f"code {value} at frame 200, codebook 1"):
+            decoder.push_frames(wrong)
+        assert decoder.ready == 0
+    for stream, signal_ in (encoder, samples), (decoder, codes):
+        stream.push(signal_)
+        stream.finish()
+    np.testing.assert_array_equal(encoder.pull(), codes)
+    np.testing.assert_array_equal(decoder.pull(), tiny.decode(codes))
+
+
+@pytest.mark.parametrize("shape", [(90, 2), (360,), (90, 4, 1), (0, 2)])
+def test_frames_of_another_shape_are_not_read_beyond_their_end(tiny, shape):
+    with pytest.raises(ValueError) as e:
+        ecdc.Decoder(tiny, 4).push_frames(np.zeros(shape, np.int32))
+    assert str(e.value) == f"codes has the shape {shape}, allowed is (frames, 4)"
+
+
+@pytest.mark.parametrize("dtype", ["<i2", ">i2", "<f4", ">f4", "<f8", ">f8"])
+def test_samples_in_either_byte_order(tiny, speech, dtype):
+    samples = np.rint(speech[:9000] * 32768)
+    given = samples.astype(dtype) if "i" in dtype else (samples / 32768).astype(dtype)
+    np.testing.assert_array_equal(tiny.encode(given), tiny.encode(samples.astype(np.int16)))
 
 
 def test_one_model_in_many_threads(tiny, speech):
@@ -212,6 +249,7 @@ def test_a_forked_process_goes_on_with_its_copy_of_a_stream_and_closes_it(tiny, 
     (lambda m: m.decode(np.full((4, 9), 1024)), "codes has 1024, allowed are 0 to 1023"),
     (lambda m: m.decode(np.full((4, 9), -1)), "codes has -1, allowed are 0 to 1023"),
     (lambda m: m.decode(np.full((4, 9), 2**40)), f"codes has {2**40}, allowed are 0 to 1023"),
+    (lambda m: m.frames(2**64 + 5), "n_samples is 18446744073709551621, allowed are whole numbers from 0 to"),
     (lambda m: ecdc.Decoder(m, 2).push(np.zeros((4, 9), int)), "codes has the shape (4, 9), allowed is (2, frames)"),
 ])
 def test_wrong_arguments(tiny, call, says):

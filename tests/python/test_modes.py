@@ -82,6 +82,39 @@ def test_mel_warns_of_empty_filters_once(speech):
     assert len(caught) == 1 and caught[0].filename == __file__
 
 
+@pytest.mark.filterwarnings("ignore:.*samples were clipped")
+@pytest.mark.parametrize("n_fft, hop", [(2048, 512), (1024, 441), (1024, 512), (512, 512)])
+@pytest.mark.parametrize("alignment", ["giblet", "exact"])
+@pytest.mark.parametrize("n_trs", [1, 3, 7])
+def test_mel_of_wide_hops_comes_back(command, tmp_path, speech, n_fft, hop, alignment, n_trs):
+    """A TR's last frame begins up to two hops before its end, which with hops of n_fft / 4 and more is further than it reaches."""
+    p = ecdc.AudioProcessor(use_encodec=False, n_mels=32, n_fft=n_fft, hop_length=hop, alignment=alignment)
+    features, metadata = p.audio_to_features((speech, 24000), max_trs=n_trs)
+    p.features_to_audio(features, tmp_path / "a.wav", metadata=metadata)
+    samples = read_wav(tmp_path / "a.wav")[1]
+    assert len(features) == n_trs and len(samples) == 33075 * n_trs
+    level = [np.sqrt(np.mean(np.square(part.astype(float)))) for part in (samples[:-2 * hop], samples[-2 * hop:-hop])]
+    assert level[1] > level[0] / 50  # no silence before the last hop
+    np.save(tmp_path / "f.npy", features)
+    (tmp_path / "f.json").write_text(json.dumps(metadata.attrs))
+    command("reconstruct", "f.npy", "-o", "f.wav")
+    np.testing.assert_array_equal(samples, read_wav(tmp_path / "f.wav")[1])
+
+
+@pytest.mark.parametrize("change, says", [
+    ({"alignment": "other"}, "alignment is 'other'"), ({"sampling_rate": 2**32 + 8000}, "sampling_rate is 4294975296"),
+    ({"mel": {"n_fft": 2**32 + 512}}, "n_fft is 4294967808"), ({"mel": {"hop": 2**32 + 128}}, "hop is 4294967424"),
+    ({"partial": True, "samples": 2**64}, "samples is 18446744073709551616"),
+])
+def test_descriptions_of_no_mel_spectrogram(tmp_path, change, says):
+    p = ecdc.AudioProcessor(use_encodec=False, sample_rate=8000, n_mels=32, n_fft=512, hop_length=128)
+    features, metadata = p.audio_to_features((np.sin(np.arange(16000) / 9), 8000))
+    changed = {**metadata.attrs, **change, "mel": {**metadata.attrs["mel"], **change.get("mel", {})}}
+    with pytest.raises(ValueError, match="metadata does not describe a mel spectrogram") as e:
+        p.features_to_audio(features, tmp_path / "a.wav", metadata=changed)
+    assert says in str(e.value) and not (tmp_path / "a.wav").exists()
+
+
 def test_one_spectrum_per_tr(command, tmp_path):
     """The old format: (n_trs, n_mels)."""
     rows = np.random.default_rng(1).uniform(-60, -20, (3, 2048)).astype(np.float32)

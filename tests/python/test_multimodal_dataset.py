@@ -364,6 +364,35 @@ def test_giblets_pickles_stay_closed(data):
         dataset(data, giblet_cache=True)
 
 
+def _damaged(content, place, new):
+    at = content.index(place) if isinstance(place, bytes) else place
+    return content[:at] + new + content[at + len(new):]
+
+
+@pytest.mark.parametrize("place, new", [
+    (50, b"\xff" * 60),                        # no deflated data: zlib.error
+    (b"PK\1\2", b"PK\1\2\0\0\xff"),          # a version of ZIP that there is not: NotImplementedError
+    (b"PK\1\2", b"PK\1\2\x14\0\x14\0\1"),  # encrypted, it says: RuntimeError
+])
+def test_giblets_damaged_caches_are_named(data, place, new):
+    path = giblet_npz(data, np.zeros((5, 448), int))
+    np.savez_compressed(path, features=np.random.default_rng(4).integers(0, 1024, (5, 448)))
+    path.write_bytes(_damaged(path.read_bytes(), place, new))
+    words = "stimuli_film_encodec.npz: not an .npz of arrays: .*giblet_cache=False"
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match=words):
+        dataset(data, giblet_cache=True)
+
+
+@pytest.mark.parametrize("place, new", [(b"}", b" "), (0, b"\0"), (b"'descr'", b"'other'")])
+def test_damaged_features_are_named(data, tmp_path, place, new):
+    np.save(tmp_path / "v.npy", np.zeros((21, 3)))
+    (tmp_path / "v.npy").write_bytes(_damaged((tmp_path / "v.npy").read_bytes(), place, new))
+    for content in (tmp_path / "v.npy").read_bytes(), b"":
+        (tmp_path / "v.npy").write_bytes(content)
+        with pytest.raises(ValueError, match="video_features is .*v.npy, which is not a .npy file of numbers"):
+            dataset(data, video_features=tmp_path / "v.npy")
+
+
 # ------------------------------------------------------------------------------------------------------- what is wrong --
 
 
@@ -387,6 +416,11 @@ def test_arguments_without_a_meaning_warn_once(built, monkeypatch):
     ({"max_trs": 1, "split": "train"}, "1 TRs are too few for split='train'"),
     ({"video_features": np.zeros(3)}, r"video_features has float64 of the shape \(3,\)"),
     ({"text_features": np.zeros((3, 1), "U1")}, "text_features has <U1"), ({"model": "random:encodec_48khz"}, "chunks"),
+    ({"n_codebooks": 0}, "n_codebooks is 0, allowed are whole numbers from 1"), ({"n_codebooks": "x"}, "n_codebooks is 'x'"),
+    ({"threads": 0}, "threads is 0, allowed are whole numbers from 1 to 256"), ({"threads": "x"}, "threads is 'x'"),
+    ({"encodec_bandwidth": "x"}, "encodec_bandwidth is 'x'"), ({"max_trs": 2**64 + 5}, "max_trs is 18446744073709551621"),
+    ({"scans": 5}, "scans is 5, allowed is a shell pattern"), ({"shared_data": {}}, "shared_data is not what get_data_dict"),
+    ({"shared_data": 5}, "shared_data is not what get_data_dict"),
 ])
 def test_wrong_arguments(built, settings, words):
     with pytest.raises(ValueError, match=words):
@@ -397,6 +431,8 @@ def test_wrong_arguments(built, settings, words):
 def test_indices_that_are_no_whole_numbers(built, index):
     with pytest.raises(TypeError, match=r"index is .*, allowed are whole numbers; get_batch takes several"):
         built[1][index]
+    with pytest.raises(TypeError, match=r"index is .*, allowed are whole numbers"):
+        built[1].get_batch([0, index])
     np.testing.assert_array_equal(built[1][np.int64(1)]["audio"], built[1][1]["audio"])
 
 
