@@ -355,3 +355,11 @@ def test_the_progress_line(ecdc, films):
     text = os.read(controller, 1 << 16).decode()
     os.close(controller), os.close(terminal)
     assert "0 of 4 files" in text and re.search(r"\r4 of 4 files, 2 failed, \d+ x realtime, 0:00 left\x1b", text)
+
+
+def test_a_name_too_long_leaves_nothing(ecdc, films):
+    """x.npy and x.tsv may be as long as a name can be, x.json may not."""
+    (films / "a.wav").rename(films / ("x" * 251 + ".wav"))
+    r = run_films(ecdc)
+    assert "x" * 251 + ".json: File name too long" in r.stderr
+    assert not [p for p in (ecdc.cwd / "out").iterdir() if p.name.startswith(("x", ".x"))]
