@@ -357,6 +357,14 @@ def test_the_progress_line(ecdc, films):
     assert "0 of 4 files" in text and re.search(r"\r4 of 4 files, 2 failed, \d+ x realtime, 0:00 left\x1b", text)
 
 
+def test_a_pipe_without_a_writer_does_not_hold_the_others(ecdc, sounds):
+    os.mkfifo(ecdc.cwd / "pipe")
+    (ecdc.cwd / "list").write_text(f"pipe\n{sounds['talk.wav']}\n/dev/null\n")
+    r = ecdc.run("batch", "list", "-o", "out", "--mode", "mel")
+    assert r.status == 1 and states(ecdc) == {"pipe.npy": "failed", "talk.npy": "done", "null.npy": "failed"}
+    assert "list: line 1: pipe: is a pipe or a device" in r.stderr
+
+
 def test_a_name_too_long_leaves_nothing(ecdc, films):
     """x.npy and x.tsv may be as long as a name can be, x.json may not."""
     (films / "a.wav").rename(films / ("x" * 251 + ".wav"))
