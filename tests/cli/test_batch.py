@@ -259,7 +259,7 @@ def test_a_speed_is_told_only_of_work(ecdc, films):
     (("films", "encode", "-o", "out", "--format", "wav"), 2, "batch: --format wav: encode makes ecdc, npy or npz"),
     (("films", "-o", "out", "--format", "ecdc"), 2, "batch: --format ecdc: features makes npy"),
     (("films", "-o", "out", "--mode", "mel", "-b", "3"), 2, "-b means nothing with --mode mel"),
-    (("films", "-o", "-"), 2, "-o names a directory"),
+    (("films", "-o", "-"), 2, "-o names a directory"), (("nothing", "-o", ""), 2, "-o names a directory, not nothing"),
     (("films", "-o", "out", "-f", "--shard", "1/2"), 2, "-f starts all over, which a shard cannot do"),
     (("films", "-o", "out", "--shard", "3/2"), 2, "--shard 3/2: allowed is I/N"), (("films", "-o", "out", "--shard", "0/2"), 2, "--shard"),
     (("films", "-o", "out", "--shard", "1"), 2, "--shard 1"), (("films", "-o", "out", "--shard", "/2"), 2, "--shard /2"),
