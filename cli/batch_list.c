@@ -39,7 +39,8 @@ static ecdc_status add(struct batch *b, const char *input, size_t line, const ch
         b->items = items;
         b->capacity = capacity;
     }
-    struct batch_item item = {.input = ecdc_strdup(input), .line = line};
+    /* in a list, too, a path is one of a file: - would be standard input */
+    struct batch_item item = {.input = ecdc_strdup(strcmp(input, "-") ? input : "./-"), .line = line};
     item.output = ecdc_strfmt("%s/%.*s.%s", b->o->output, (int)n_name, name, b->format);
     if (!item.input || !item.output) {
         free(item.input);
@@ -112,6 +113,21 @@ static ecdc_status walk(struct batch *b, const char *root, ecdc_error *err) {
 
 /* --------------------------------------------------------------------------------------------------- a list --- */
 
+/* Two names of one file become the same: a//b, a/./b and ./a/b are a/b. */
+static void make_simple(char *name) {
+    char *out = name;
+    for (char *at = name; *at;) {
+        bool begins = out == name || out[-1] == '/';
+        if (begins && at[0] == '/')
+            at++;
+        else if (begins && at[0] == '.' && at[1] == '/')
+            at += 2;
+        else
+            *out++ = *at++;
+    }
+    *out = 0;
+}
+
 /* Names stay below OUTDIR. */
 static bool is_good_name(const char *name) {
     if (!*name || *name == '/' || name[strlen(name) - 1] == '/')
@@ -154,6 +170,7 @@ static ecdc_status take_line(struct batch *b, const char *list, size_t number, c
         if (!is_good_name(name) || !*line)
             return ecdc_fail(err, ECDC_E_FORMAT, "%s: line %zu: behind the tab stands the output's name below -o, without its "
                              "ending; '%s' is none", list, number, name);
+        make_simple(name);
         return add(b, line, number, name, name_length(name, b->format), err);
     }
     const char *slash = strrchr(line, '/'), *base = slash ? slash + 1 : line;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -49,6 +50,14 @@ static void take_note(void *context, const char *text) {
     snprintf(r->notes + n, sizeof r->notes - n, "%s%s", n ? "; " : "", text);
 }
 
+/* A pipe that nobody writes to would hold a thread for ever, beyond the reach of signals; and none can be read again by the next run. */
+static ecdc_status refuse_pipe(const char *path, ecdc_error *err) {
+    struct stat s;
+    if (stat(path, &s) == 0 && (S_ISFIFO(s.st_mode) || S_ISSOCK(s.st_mode) || S_ISCHR(s.st_mode)))
+        return ecdc_fail(err, ECDC_E_IO, "%s: is a pipe or a device; batch reads files", path);
+    return ECDC_OK;
+}
+
 static void convert(const struct batch *b, ecdc_group *group, const struct batch_item *item, struct outcome *r) {
     const ecdc_listener listener = {.note = take_note, .stop = stop_on_signal, .context = r};
     struct options o = *b->o;
@@ -57,6 +66,8 @@ static void convert(const struct batch *b, ecdc_group *group, const struct batch
     o.overwrite = true; /* what is worth keeping has been sorted out */
     o.threads = 1;
     *r = (struct outcome){.status = ECDC_OK};
+    if ((r->status = refuse_pipe(item->input, &r->err)) != ECDC_OK)
+        return;
     if (b->task == &command_encode) {
         struct encoded made;
         if ((r->status = encode_file(&o, b->format, b->model, group, &listener, &made, &r->err)) != ECDC_OK)

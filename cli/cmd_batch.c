@@ -31,6 +31,8 @@ static int choose_task(struct batch *b) {
         return report_usage("batch: --format %s: %s makes %s", b->format, word, encode ? "ecdc, npy or npz" : "npy");
     if (!strcmp(o->output, "-"))
         return report_usage("batch: -o names a directory, not standard output");
+    if (!*o->output) /* a shell's variable that is not set; the outputs would go to / */
+        return report_usage("batch: -o names a directory, not nothing");
     if (o->overwrite && o->n_shards > 1)
         return report_usage("batch: -f starts all over, which a shard cannot do for the others; remove %s instead", o->output);
     return encode ? EXIT_DONE : features_usage(o);

@@ -255,6 +255,8 @@ ecdc_status output_open(const char *path, bool overwrite, bool patched, struct o
     bool standard = strcmp(path, "-") == 0;
     struct stat st = {0}, link_st;
     bool exists = !standard && stat(path, &st) == 0;
+    if (!standard && !exists && errno == ENAMETOOLONG) /* now, not when all is computed: the temporary name is shorter */
+        return ecdc_fail(err, ECDC_E_IO, "%s: %s", path, strerror(ENAMETOOLONG));
     bool dangling = !standard && !exists && lstat(path, &link_st) == 0;
     size_t length = strlen(path);
     if (length == 0)

@@ -259,7 +259,7 @@ def test_a_speed_is_told_only_of_work(ecdc, films):
     (("films", "encode", "-o", "out", "--format", "wav"), 2, "batch: --format wav: encode makes ecdc, npy or npz"),
     (("films", "-o", "out", "--format", "ecdc"), 2, "batch: --format ecdc: features makes npy"),
     (("films", "-o", "out", "--mode", "mel", "-b", "3"), 2, "-b means nothing with --mode mel"),
-    (("films", "-o", "-"), 2, "-o names a directory"),
+    (("films", "-o", "-"), 2, "-o names a directory"), (("nothing", "-o", ""), 2, "-o names a directory, not nothing"),
     (("films", "-o", "out", "-f", "--shard", "1/2"), 2, "-f starts all over, which a shard cannot do"),
     (("films", "-o", "out", "--shard", "3/2"), 2, "--shard 3/2: allowed is I/N"), (("films", "-o", "out", "--shard", "0/2"), 2, "--shard"),
     (("films", "-o", "out", "--shard", "1"), 2, "--shard 1"), (("films", "-o", "out", "--shard", "/2"), 2, "--shard /2"),
@@ -355,3 +355,48 @@ def test_the_progress_line(ecdc, films):
     text = os.read(controller, 1 << 16).decode()
     os.close(controller), os.close(terminal)
     assert "0 of 4 files" in text and re.search(r"\r4 of 4 files, 2 failed, \d+ x realtime, 0:00 left\x1b", text)
+
+
+def test_what_would_be_standard_input_is_a_file(ecdc, sounds):
+    """A line of a list is a path, whatever it looks like."""
+    (ecdc.cwd / "list").write_text("-\n-\tother\n")
+    sound = sounds["talk.wav"].read_bytes()
+    r = ecdc.run("batch", "list", "-o", "out", "--mode", "mel", stdin=sound)
+    assert r.status == 1 and set(states(ecdc).values()) == {"failed"}
+    (ecdc.cwd / "-").write_bytes(sound)
+    ecdc("batch", "list", "-o", "out", "--mode", "mel")
+    assert states(ecdc) == {"-.npy": "done", "other.npy": "done"}
+
+
+@pytest.mark.parametrize("name", ["a//b", "a/./b", "./a/b", ".//a/././/b.npy"])
+def test_two_spellings_of_one_output(ecdc, sounds, name):
+    (ecdc.cwd / "list").write_text(f"{sounds['talk.wav']}\t{name}\n{sounds['stereo.mp3']}\ta/b\n")
+    ecdc.refuses("batch", "list", "-o", "out", "--mode", "mel", status=2, says="would both become out/a/b.npy")
+
+
+@pytest.mark.parametrize("name", ["./ecdc-batch", ".//ecdc-batch.x"])
+def test_own_names_in_other_spellings(ecdc, sounds, name):
+    (ecdc.cwd / "list").write_text(f"{sounds['talk.wav']}\t{name}\n")
+    ecdc.refuses("batch", "list", "-o", "out", "--mode", "mel", status=2, says="names in out that begin with ecdc-batch")
+
+
+def test_names_that_begin_with_points_are_no_other_spellings(ecdc, sounds):
+    (ecdc.cwd / "list").write_text("".join(f"{sounds['talk.wav']}\t{name}\n" for name in ("a./b", ".a/b", "a/.b", "a/b", "...")))
+    ecdc("batch", "list", "-o", "out", "--mode", "mel")
+    assert states(ecdc) == {f"{name}.npy": "done" for name in ("a./b", ".a/b", "a/.b", "a/b", "...")}
+
+
+def test_a_pipe_without_a_writer_does_not_hold_the_others(ecdc, sounds):
+    os.mkfifo(ecdc.cwd / "pipe")
+    (ecdc.cwd / "list").write_text(f"pipe\n{sounds['talk.wav']}\n/dev/null\n")
+    r = ecdc.run("batch", "list", "-o", "out", "--mode", "mel")
+    assert r.status == 1 and states(ecdc) == {"pipe.npy": "failed", "talk.npy": "done", "null.npy": "failed"}
+    assert "list: line 1: pipe: is a pipe or a device" in r.stderr
+
+
+def test_a_name_too_long_leaves_nothing(ecdc, films):
+    """x.npy and x.tsv may be as long as a name can be, x.json may not."""
+    (films / "a.wav").rename(films / ("x" * 251 + ".wav"))
+    r = run_films(ecdc)
+    assert "x" * 251 + ".json: File name too long" in r.stderr
+    assert not [p for p in (ecdc.cwd / "out").iterdir() if p.name.startswith(("x", ".x"))]
