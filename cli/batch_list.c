@@ -28,30 +28,48 @@ static bool is_sound_by_name(const char *name) {
 
 /* ----------------------------------------------------------------------------------------------- the items --- */
 
+static void free_item(struct batch_item *item) {
+    free(item->input);
+    free(item->output);
+    free(item->reason);
+}
+
+/* The strings of the item become the list's, also where this fails. */
+static ecdc_status append(struct batch *b, struct batch_item item, ecdc_error *err) {
+    bool whole = item.input && item.output && (item.state != BATCH_FAILED || item.reason);
+    if (whole && b->n == b->capacity) {
+        size_t capacity = b->capacity ? 2 * b->capacity : 256;
+        struct batch_item *items = ecdc_realloc_array(b->items, capacity, sizeof *items);
+        whole = items != NULL;
+        if (items) {
+            b->items = items;
+            b->capacity = capacity;
+        }
+    }
+    if (!whole) {
+        free_item(&item);
+        return ecdc_fail_memory(err, "the list of files");
+    }
+    b->items[b->n++] = item;
+    return ECDC_OK;
+}
+
 /* @param line  of the list that names the input, 0 where there is no list
  * @param name  of the output below OUTDIR, without its ending: the first n_name bytes */
 static ecdc_status add(struct batch *b, const char *input, size_t line, const char *name, size_t n_name, ecdc_error *err) {
-    if (b->n == b->capacity) {
-        size_t capacity = b->capacity ? 2 * b->capacity : 256;
-        struct batch_item *items = ecdc_realloc_array(b->items, capacity, sizeof *items);
-        if (!items)
-            return ecdc_fail_memory(err, "the list of files");
-        b->items = items;
-        b->capacity = capacity;
-    }
     /* in a list, too, a path is one of a file: - would be standard input */
     struct batch_item item = {.input = ecdc_strdup(strcmp(input, "-") ? input : "./-"), .line = line};
     item.output = ecdc_strfmt("%s/%.*s.%s", b->o->output, (int)n_name, name, b->format);
-    if (!item.input || !item.output) {
-        free(item.input);
-        free(item.output);
-        return ecdc_fail_memory(err, "the list of files");
-    }
     struct stat s;
     if (stat(input, &s) == 0 && s.st_size > 0)
         item.n_bytes = (uint64_t)s.st_size;
-    b->items[b->n++] = item;
-    return ECDC_OK;
+    return append(b, item, err);
+}
+
+/* A folder, or what may be one, that cannot be looked at: the others go on, and the table says what is missing. */
+static ecdc_status add_failure(struct batch *b, const char *path, int error, ecdc_error *err) {
+    return append(b, (struct batch_item){.input = ecdc_strdup(path), .output = ecdc_strdup(""), .state = BATCH_FAILED,
+                                         .reason = ecdc_strfmt("%s: %s", path, strerror(error))}, err);
 }
 
 /* The length of a path without the ending of its last part. */
@@ -76,7 +94,9 @@ static ecdc_status take_entry(struct batch *b, FTS *tree, FTSENT *entry, size_t 
     case FTS_DNR:
     case FTS_ERR:
     case FTS_NS:
-        return ecdc_fail(err, ECDC_E_IO, "%s: %s", entry->fts_path, strerror(entry->fts_errno));
+        if (entry->fts_level == 0)
+            return ecdc_fail(err, ECDC_E_IO, "%s: %s", entry->fts_path, strerror(entry->fts_errno));
+        return hidden ? ECDC_OK : add_failure(b, entry->fts_path, entry->fts_errno, err);
     case FTS_SLNONE: /* a link to nowhere: not dropped, its row says what is missing */
     case FTS_F:
         if (hidden)
@@ -211,12 +231,14 @@ static int check_names(const struct batch *b) {
         ecdc_fail_memory(&err, "the list of files");
         return report_error(&err);
     }
+    size_t n = 0;
     for (size_t i = 0; i < b->n; i++)
-        sorted[i] = &b->items[i];
-    qsort(sorted, b->n, sizeof *sorted, by_output);
+        if (b->items[i].state == BATCH_OPEN)
+            sorted[n++] = &b->items[i];
+    qsort(sorted, n, sizeof *sorted, by_output);
     int status = EXIT_DONE;
     size_t n_directory = strlen(b->o->output) + 1;
-    for (size_t i = 0; i < b->n && status == EXIT_DONE; i++) {
+    for (size_t i = 0; i < n && status == EXIT_DONE; i++) {
         if (i > 0 && !strcmp(sorted[i - 1]->output, sorted[i]->output))
             status = report_usage("batch: %s and %s would both become %s; in a list, a tab and a name behind a path name its output",
                                   sorted[i - 1]->input, sorted[i]->input, sorted[i]->output);
@@ -226,12 +248,6 @@ static int check_names(const struct batch *b) {
     }
     free(sorted);
     return status;
-}
-
-static void free_item(struct batch_item *item) {
-    free(item->input);
-    free(item->output);
-    free(item->reason);
 }
 
 static void keep_shard(struct batch *b) {

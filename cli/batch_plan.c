@@ -95,6 +95,8 @@ static ecdc_status refuse_strangers(const struct batch *b, ecdc_error *err) {
     size_t n = b->task == &command_features ? 2 : 0;
     for (size_t i = 0; i < b->n; i++) {
         const char *output = b->items[i].output;
+        if (b->items[i].state != BATCH_OPEN)
+            continue;
         ecdc_status status = refuse_stranger(output, err);
         for (size_t j = 0; status == ECDC_OK && j < n; j++) {
             char *path = path_replace(output, ".npy", beside[j]);
@@ -107,24 +109,17 @@ static ecdc_status refuse_strangers(const struct batch *b, ecdc_error *err) {
     return ECDC_OK;
 }
 
-/* All folders above a file. */
-static ecdc_status make_parents(const char *path, ecdc_error *err) {
-    return file_make_directories(path, (size_t)(strrchr(path, '/') - path), err);
-}
-
-/* Another task of the same job may write the file at this moment: then ours is not written, and theirs is read. */
+/* Another task of the same job may write the file at this moment, and its first outputs: then ours is not written, and theirs is read. */
 static ecdc_status claim(const struct batch *b, const char *path, const cJSON *settings, ecdc_error *err) {
     struct stat s;
-    ecdc_error why;
     if (b->o->overwrite)
         return output_save_json(path, b->o->overwrite, settings, err);
     if (stat(path, &s) != 0) {
         ecdc_status status = refuse_strangers(b, err);
-        if (status != ECDC_OK)
+        if (status == ECDC_OK)
+            status = output_save_json(path, b->o->overwrite, settings, err);
+        if (status == ECDC_OK || stat(path, &s) != 0)
             return status;
-        status = output_save_json(path, b->o->overwrite, settings, &why);
-        if (status != ECDC_E_EXISTS)
-            return status == ECDC_OK ? status : ecdc_fail(err, status, "%s", why.message);
     }
     cJSON *found = NULL;
     ecdc_status status = json_read_object(path, &found, err);
@@ -142,7 +137,7 @@ ecdc_status batch_claim(const struct batch *b, struct timespec *since, ecdc_erro
     char *path = ecdc_strfmt("%s/ecdc-batch.json", b->o->output);
     cJSON *settings = path ? describe(b) : NULL;
     struct stat s;
-    ecdc_status status = path && settings ? make_parents(path, err) : ecdc_fail_memory(err, "the settings");
+    ecdc_status status = path && settings ? file_make_directories(path, strlen(b->o->output), err) : ecdc_fail_memory(err, "the settings");
     if (status == ECDC_OK)
         status = claim(b, path, settings, err);
     if (status == ECDC_OK && stat(path, &s) != 0)
@@ -260,13 +255,8 @@ static ecdc_status sweep(const struct batch *b, ecdc_error *err) {
 }
 
 ecdc_status batch_plan(struct batch *b, const struct timespec *since, ecdc_error *err) {
-    ecdc_status status = ECDC_OK;
-    for (size_t i = 0; i < b->n && status == ECDC_OK; i++) {
-        struct batch_item *item = &b->items[i];
-        if (is_whole(b, item, since))
-            item->state = BATCH_KEPT;
-        else
-            status = make_parents(item->output, err);
-    }
-    return status == ECDC_OK ? sweep(b, err) : status;
+    for (size_t i = 0; i < b->n; i++)
+        if (b->items[i].state == BATCH_OPEN && is_whole(b, &b->items[i], since))
+            b->items[i].state = BATCH_KEPT;
+    return sweep(b, err);
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/pool.h"
 #include "base/status.h"
@@ -24,6 +25,7 @@ struct crew {
     size_t group_from;    /* files in work or waiting, from which on there are enough */
     struct batch_item **queue;
     size_t n, next;
+    size_t n_unlisted;    /* which failed before there was a queue */
     int n_working;
     pthread_mutex_t lock; /* guards what stands here and the items' states */
     pthread_cond_t changed;
@@ -66,7 +68,9 @@ static void convert(const struct batch *b, ecdc_group *group, const struct batch
     o.overwrite = true; /* what is worth keeping has been sorted out */
     o.threads = 1;
     *r = (struct outcome){.status = ECDC_OK};
-    if ((r->status = refuse_pipe(item->input, &r->err)) != ECDC_OK)
+    size_t n_directory = (size_t)(strrchr(item->output, '/') - item->output);
+    if ((r->status = refuse_pipe(item->input, &r->err)) != ECDC_OK ||
+        (r->status = file_make_directories(item->output, n_directory, &r->err)) != ECDC_OK)
         return;
     if (b->task == &command_encode) {
         struct encoded made;
@@ -146,11 +150,16 @@ static int by_size(const void *a, const void *b) {
 static bool fill_queue(struct crew *c) {
     struct batch *b = c->b;
     c->queue = ecdc_alloc_array(b->n, sizeof *c->queue);
-    for (size_t i = 0; c->queue && i < b->n; i++)
-        if (b->items[i].state == BATCH_OPEN) {
-            c->queue[c->n++] = &b->items[i];
-            c->n_bytes += (double)b->items[i].n_bytes;
+    for (size_t i = 0; c->queue && i < b->n; i++) {
+        struct batch_item *item = &b->items[i];
+        if (item->state == BATCH_OPEN) {
+            c->queue[c->n++] = item;
+            c->n_bytes += (double)item->n_bytes;
+        } else if (item->state == BATCH_FAILED) {
+            say_failure(c, item);
+            c->n_unlisted++;
         }
+    }
     if (c->queue)
         qsort(c->queue, c->n, sizeof *c->queue, by_size);
     return c->queue != NULL;
@@ -221,8 +230,9 @@ ecdc_status batch_run(struct batch *b, struct batch_sum *sum, ecdc_error *err) {
     if (status == ECDC_OK)
         status = work_together(&c, threads, jobs, err);
     ecdc_group_free(c.group);
-    sum->n_kept = b->n - c.n;
+    sum->n_kept = b->n - c.n - c.n_unlisted;
     sum->n_open = c.n - sum->n_done - sum->n_failed;
+    sum->n_failed += c.n_unlisted;
     sum->seconds_wall = now_s() - c.start_s;
     free(threads);
     free(c.queue);

@@ -93,8 +93,12 @@ ecdc_status file_make_directories(const char *path, size_t n, ecdc_error *err) {
         if (part[i] != '/' && part[i] != '\0')
             continue;
         part[i] = '\0';
-        if (!file_is_directory(part) && mkdir(part, 0777) != 0 && errno != EEXIST) /* another process may be faster */
-            status = ecdc_fail_errno(err, "create the directory", part, errno);
+        if (!file_is_directory(part) && mkdir(part, 0777) != 0) {
+            if (errno != EEXIST)
+                status = ecdc_fail_errno(err, "create the directory", part, errno);
+            else if (!file_is_directory(part)) /* where it is one, another process was faster */
+                status = ecdc_fail(err, ECDC_E_IO, "%s is not a directory", part);
+        }
         part[i] = i < n ? '/' : '\0';
     }
     free(part);

@@ -400,3 +400,27 @@ def test_a_name_too_long_leaves_nothing(ecdc, films):
     r = run_films(ecdc)
     assert "x" * 251 + ".json: File name too long" in r.stderr
     assert not [p for p in (ecdc.cwd / "out").iterdir() if p.name.startswith(("x", ".x"))]
+
+
+def test_a_folder_that_may_not_be_read_is_a_row_and_the_others_go_on(ecdc, films):
+    (films / "lost+found").mkdir(mode=0)
+    as_others = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []  # root reads everything
+    command = [*as_others, *ecdc.command(["batch", "films", "-o", "out", "-m", TINY])]
+    for done, kept in ((2, 0), (0, 2)):
+        p = subprocess.run(command, cwd=ecdc.cwd, env=ecdc.env, capture_output=True, text=True)
+        check_healthy(p.returncode, p.stderr)
+        assert p.returncode == 1 and "ecdc: films/lost+found: Permission denied\n" in p.stderr, p.stderr
+        assert f"out: {done} done, {kept} kept, 3 failed" in p.stderr and "3 of 5 files failed" in p.stderr
+        assert table(ecdc)[""]["reason"] == "films/lost+found: Permission denied"
+    films.chmod(0)
+    p = subprocess.run(command, cwd=ecdc.cwd, env=ecdc.env, capture_output=True, text=True)
+    films.chmod(0o755)
+    assert (p.returncode, p.stderr) == (1, "ecdc: films: Permission denied\n")
+
+
+def test_a_folder_that_cannot_be_made_fails_its_own_files(ecdc, films):
+    (ecdc.cwd / "out").mkdir()
+    (ecdc.cwd / "out" / "more").write_text("a file of somebody else's")
+    r = run_films(ecdc)
+    assert states(ecdc)["a.npy"] == "done" and states(ecdc)["more/b.npy"] == "failed"
+    assert "films/more/b.MP4: out/more is not a directory\n" in r.stderr
