@@ -9,7 +9,7 @@
 enum batch_state { BATCH_OPEN, BATCH_DONE, BATCH_KEPT, BATCH_FAILED };
 
 struct batch_item {
-    char *input, *output; /* no output ("") where the listing failed already */
+    char *input, *output; /* output: "" where the listing failed already */
     size_t line;      /* of the list, from 1 on; 0: from a directory */
     uint64_t n_bytes; /* of the input, 0 where it cannot be told */
     enum batch_state state;
@@ -38,7 +38,8 @@ void batch_free(struct batch *b);
  * there: a directory has outputs of one kind. ECDC_E_EXISTS names what differs, or an output that no batch has made. *since is when
  * the file was written: older outputs are of no concern. */
 ecdc_status batch_claim(const struct batch *b, struct timespec *since, ecdc_error *err);
-/* Marks what is done and whole as BATCH_KEPT and removes what a killed run has left. */
+/* Marks what is done and whole as BATCH_KEPT, what would overwrite somebody else's file as BATCH_FAILED, and removes what a killed
+ * run has left. */
 ecdc_status batch_plan(struct batch *b, const struct timespec *since, ecdc_error *err);
 
 /* ---- batch_run.c: the work. */

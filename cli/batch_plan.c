@@ -185,6 +185,41 @@ static bool is_whole(const struct batch *b, const struct batch_item *item, const
     return b->task != &command_features || description_fits(item->output, &out, there ? &in : NULL);
 }
 
+/* What stands beside an array that is still to be made, and is no remains of a batch: the sidecar of a film that came later to a
+ * directory of both, say. A description that cannot be read is one that something has damaged. */
+static bool is_strangers_json(const char *path) {
+    cJSON *json = NULL;
+    ecdc_error ignored;
+    bool strangers = file_is_regular(path) && json_read_object(path, &json, &ignored) == ECDC_OK &&
+                     !cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(json, "npy"));
+    cJSON_Delete(json);
+    return strangers;
+}
+
+static bool is_strangers_table(const char *path) {
+    static const char begin[] = "tr_index\t";
+    char found[sizeof begin] = "";
+    FILE *file = file_is_regular(path) ? fopen(path, "r") : NULL;
+    bool strangers = file && fgets(found, sizeof found, file) && strcmp(found, begin) != 0;
+    if (file)
+        fclose(file);
+    return strangers;
+}
+
+static ecdc_status spare_strangers(struct batch_item *item, ecdc_error *err) {
+    char *json = path_replace(item->output, ".npy", ".json"), *table = path_replace(item->output, ".npy", ".tsv");
+    const char *found = !json || !table ? NULL : is_strangers_json(json) ? json : is_strangers_table(table) ? table : NULL;
+    ecdc_status status = json && table ? ECDC_OK : ecdc_fail_memory(err, "a path");
+    if (found) {
+        item->state = BATCH_FAILED;
+        item->reason = ecdc_strfmt("%s: exists already, and no batch has made it (-f overwrites it)", found);
+        status = item->reason ? ECDC_OK : ecdc_fail_memory(err, "a message");
+    }
+    free(table);
+    free(json);
+    return status;
+}
+
 /* ---------------------------------------------------------------------------------- what a killed run has left --- */
 
 static int by_output(const void *a, const void *b) {
@@ -255,8 +290,15 @@ static ecdc_status sweep(const struct batch *b, ecdc_error *err) {
 }
 
 ecdc_status batch_plan(struct batch *b, const struct timespec *since, ecdc_error *err) {
-    for (size_t i = 0; i < b->n; i++)
-        if (b->items[i].state == BATCH_OPEN && is_whole(b, &b->items[i], since))
-            b->items[i].state = BATCH_KEPT;
-    return sweep(b, err);
+    ecdc_status status = ECDC_OK;
+    for (size_t i = 0; i < b->n && status == ECDC_OK; i++) {
+        struct batch_item *item = &b->items[i];
+        if (item->state != BATCH_OPEN)
+            continue;
+        if (is_whole(b, item, since))
+            item->state = BATCH_KEPT;
+        else if (b->task == &command_features && !b->o->overwrite)
+            status = spare_strangers(item, err);
+    }
+    return status == ECDC_OK ? sweep(b, err) : status;
 }

@@ -201,6 +201,21 @@ def test_what_stands_beside_an_output_is_somebody_elses_too(ecdc, films, extensi
     assert (films / f"a.{extension}").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name, text", [("later.json", '{"TaskName": "film"}'), ("later.tsv", "onset\tduration\n0\t1\n")])
+def test_what_stands_beside_a_film_that_came_later_is_left_alone(ecdc, films, name, text):
+    ecdc.run("batch", "films", "-o", "films", "-m", TINY)
+    shutil.copy(films / "a.wav", films / "later.wav")
+    (films / name).write_text(text)
+    r = ecdc.run("batch", "films", "-o", "films", "-m", TINY)
+    assert r.status == 1 and f"films/{name}: exists already, and no batch has made it (-f overwrites it)\n" in r.stderr
+    state = {row["input"]: row["status"] for row in table(ecdc, "films/ecdc-batch.tsv").values()}
+    assert state == {"films/a.wav": "kept", "films/more/b.MP4": "kept", "films/later.wav": "failed", "films/cut.wav": "failed",
+                     "films/none.wav": "failed"}
+    assert (films / name).read_text() == text and not (films / "later.npy").exists()
+    ecdc.run("batch", "films", "-o", "films", "-m", TINY, "-f")
+    assert (films / name).read_text() != text and (films / "later.npy").exists()
+
+
 def test_shards_divide_the_list(ecdc, films):
     for i in 2, 1, 3:
         ecdc.run("batch", "films", "-o", "out", "-m", TINY, "--shard", f"{i}/3")
