@@ -92,24 +92,6 @@ def test_whole_chain(ecdc, tmp_path, tr):
     assert reference == pytest.approx(make_features.mel_power(recorded(RATE)).max(), rel=1e-3)
 
 
-def test_way_back(library, speech):
-    """STOI of the sound from the same spectrogram in dB; librosa's phases are random, ours have a seed."""
-    power = make_features.mel_power(speech)
-    power = librosa.db_to_power(librosa.power_to_db(power, ref=np.max), ref=power.max()).astype(np.float32)
-    n = (power.shape[1] - 1) * HOP
-    clean = speech[:n].astype(float)
-    began = time.monotonic()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        theirs = librosa.feature.inverse.mel_to_audio(power, sr=RATE, n_fft=make_features.N_FFT, hop_length=HOP)
-    their_s, began = time.monotonic() - began, time.monotonic()
-    ours = library.mel_to_audio(power.T, n)
-    our_s = time.monotonic() - began
-    their_stoi, our_stoi = (pystoi.stoi(clean, sound.astype(float), RATE) for sound in (theirs, ours))
-    print(f"STOI {our_stoi:.4f} in {our_s:.2f} s, librosa's {their_stoi:.4f} in {their_s:.2f} s: {their_s / our_s:.0f} times as fast")
-    assert our_stoi > their_stoi - 0.01
-
-
 class Phases(np.random.RandomState):
     """The phases that ecdc starts with: splitmix64, frame by frame."""
 
@@ -119,6 +101,26 @@ class Phases(np.random.RandomState):
         z = (step ^ (step >> np.uint64(30))) * np.uint64(0xbf58476d1ce4e5b9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94d049bb133111eb)
         return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)).reshape(frames, bins).T * 2.0 ** -53
+
+
+def test_way_back(library, speech):
+    """STOI of the sound from the same spectrogram in dB and the same phases to start with; with librosa's own, which are random, it
+    is 0.857 +- 0.009, with our seeds 0.858 +- 0.008."""
+    power = make_features.mel_power(speech)
+    power = librosa.db_to_power(librosa.power_to_db(power, ref=np.max), ref=power.max()).astype(np.float32)
+    n = (power.shape[1] - 1) * HOP
+    clean = speech[:n].astype(float)
+    began = time.monotonic()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        magnitudes = librosa.feature.inverse.mel_to_stft(power, sr=RATE, n_fft=make_features.N_FFT)  # as mel_to_audio does it
+        theirs = librosa.griffinlim(magnitudes, n_fft=make_features.N_FFT, hop_length=HOP, random_state=Phases(0))
+    their_s, began = time.monotonic() - began, time.monotonic()
+    ours = library.mel_to_audio(power.T, n)
+    our_s = time.monotonic() - began
+    their_stoi, our_stoi = (pystoi.stoi(clean, sound.astype(float), RATE) for sound in (theirs, ours))
+    print(f"STOI {our_stoi:.4f} in {our_s:.2f} s, librosa's {their_stoi:.4f} in {their_s:.2f} s: {their_s / our_s:.0f} times as fast")
+    assert our_stoi > their_stoi - 0.005
 
 
 def test_griffin_lim(library):
