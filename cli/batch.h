@@ -29,8 +29,13 @@ struct batch {
 };
 
 /* ---- batch_list.c: what there is to do. Reads o->arguments[0], a directory or a list; names the outputs; refuses two of one name
- * (EXIT_USAGE); keeps the files of the shard. What of a directory cannot be read is BATCH_FAILED. The status to exit with, after a message where it is not EXIT_DONE. */
+ * (EXIT_USAGE); keeps the files of the shard. What of a directory cannot be read is BATCH_FAILED. The status to exit with, after a
+ * message where it is not EXIT_DONE. */
 int batch_list(struct batch *b);
+/* The open items by the names of their outputs; release with free(). NULL: memory. */
+const struct batch_item **batch_open_items(const struct batch *b, size_t *n);
+/* Their order, for bsearch(). */
+int batch_by_output(const void *a, const void *b);
 void batch_free(struct batch *b);
 
 /* ---- batch_plan.c: what is done already. */

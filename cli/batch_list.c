@@ -219,23 +219,31 @@ static ecdc_status read_list(struct batch *b, const char *path, ecdc_error *err)
 
 /* -------------------------------------------------------------------------------------------- what to do --- */
 
-static int by_output(const void *a, const void *b) {
+int batch_by_output(const void *a, const void *b) {
     return strcmp((*(const struct batch_item *const *)a)->output, (*(const struct batch_item *const *)b)->output);
+}
+
+const struct batch_item **batch_open_items(const struct batch *b, size_t *n) {
+    const struct batch_item **items = ecdc_alloc_array(b->n, sizeof *items);
+    *n = 0;
+    if (!items)
+        return NULL;
+    for (size_t i = 0; i < b->n; i++)
+        if (b->items[i].state == BATCH_OPEN)
+            items[(*n)++] = &b->items[i];
+    qsort(items, *n, sizeof *items, batch_by_output);
+    return items;
 }
 
 /* Whether no output has two inputs, or the name of a file that batch itself writes; EXIT_DONE, or another status after a message. */
 static int check_names(const struct batch *b) {
-    const struct batch_item **sorted = ecdc_alloc_array(b->n, sizeof *sorted);
+    size_t n;
+    const struct batch_item **sorted = batch_open_items(b, &n);
     ecdc_error err;
     if (!sorted) {
         ecdc_fail_memory(&err, "the list of files");
         return report_error(&err);
     }
-    size_t n = 0;
-    for (size_t i = 0; i < b->n; i++)
-        if (b->items[i].state == BATCH_OPEN)
-            sorted[n++] = &b->items[i];
-    qsort(sorted, n, sizeof *sorted, by_output);
     int status = EXIT_DONE;
     size_t n_directory = strlen(b->o->output) + 1;
     for (size_t i = 0; i < n && status == EXIT_DONE; i++) {

@@ -137,7 +137,8 @@ ecdc_status batch_claim(const struct batch *b, struct timespec *since, ecdc_erro
     char *path = ecdc_strfmt("%s/ecdc-batch.json", b->o->output);
     cJSON *settings = path ? describe(b) : NULL;
     struct stat s;
-    ecdc_status status = path && settings ? file_make_directories(path, strlen(b->o->output), err) : ecdc_fail_memory(err, "the settings");
+    ecdc_status status = path && settings ? file_make_directories(path, strlen(b->o->output), err)
+                                          : ecdc_fail_memory(err, "the settings");
     if (status == ECDC_OK)
         status = claim(b, path, settings, err);
     if (status == ECDC_OK && stat(path, &s) != 0)
@@ -222,16 +223,12 @@ static ecdc_status spare_strangers(struct batch_item *item, ecdc_error *err) {
 
 /* ---------------------------------------------------------------------------------- what a killed run has left --- */
 
-static int by_output(const void *a, const void *b) {
-    return strcmp((*(const struct batch_item *const *)a)->output, (*(const struct batch_item *const *)b)->output);
-}
-
 /* Whether a file of this path would be an output of ours: of this shard, that is, and still to be made. */
 static bool is_open(const struct batch_item **open_items, size_t n, const char *path) {
     const char *ending = path_ends_with(path, ".tsv") ? ".tsv" : path_ends_with(path, ".json") ? ".json" : NULL;
     char *array = ending ? path_replace(path, ending, ".npy") : ecdc_strdup(path);
     const struct batch_item key = {.output = array}, *wanted = &key;
-    bool found = array && bsearch(&wanted, open_items, n, sizeof *open_items, by_output);
+    bool found = array && bsearch(&wanted, open_items, n, sizeof *open_items, batch_by_output);
     free(array);
     return found;
 }
@@ -264,14 +261,10 @@ static void sweep_directory(const struct batch *b, const struct batch_item **ope
 
 /* Removes the temporary files of a run that was killed: those of outputs that this run makes, and of its tables. */
 static ecdc_status sweep(const struct batch *b, ecdc_error *err) {
-    const struct batch_item **open_items = ecdc_alloc_array(b->n, sizeof *open_items);
+    size_t n, n_last = 0;
+    const struct batch_item **open_items = batch_open_items(b, &n);
     if (!open_items)
         return ecdc_fail_memory(err, "the list of files");
-    size_t n = 0, n_last = 0;
-    for (size_t i = 0; i < b->n; i++)
-        if (b->items[i].state == BATCH_OPEN)
-            open_items[n++] = &b->items[i];
-    qsort(open_items, n, sizeof *open_items, by_output);
     const char *last = NULL;
     for (size_t i = 0; i < n; i++) {
         const char *path = open_items[i]->output;
